@@ -74,7 +74,7 @@ export interface Changes {
   readonly whenEmpty?: 'remove' | 'cut';
   /** Called under the lock, when all is known and before anything is changed; what it throws stops the commit.
    *  `mbox` and the undo store are written here, so that a crash leaves a message twice, never not at all. */
-  readonly before?: (others: Others) => void;
+  readonly before?: (others: Others) => void | Promise<void>;
 }
 
 export interface CommitResult {
