@@ -146,6 +146,8 @@ export interface Locker {
    * Waits with back-off; throws a temporary MailError that names the lock when it gives up.
    */
   lock(path: string, fd: number, purpose: 'read' | 'write'): Promise<HeldLock>;
+  /** Why `path` can never be locked for writing, so that it is shown as read-only; undefined when it can. */
+  whyReadOnly?(path: string): string | undefined;
 }
 
 /** What the functions of this folder need from above. */
