@@ -62,8 +62,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where a user's state may be, best first. XDG says that a relative XDG_STATE_HOME does not count. */
 function stateCandidates(user: Owner, paths: SystemPaths, xdg: string | undefined): string[] {
-  const shared = join(paths.temporary, `tmail-${user.uid}`);
-  return [xdg?.startsWith('/') ? join(xdg, 'tmail') : join(user.home, '.local/state/tmail'), shared];
+  const own = xdg?.startsWith('/') ? join(xdg, 'tmail') : join(user.home, '.local/state/tmail');
+  return [own, join(paths.temporary, `tmail-${user.uid}`)];
 }
 
 /**
@@ -79,7 +79,9 @@ export function stateDir(user: Owner, env: Environment, paths = systemPaths(), d
   const xdg = paths.root === '' ? env.XDG_STATE_HOME : undefined;
   const faults: string[] = [];
   for (const path of stateCandidates(user, paths, xdg)) {
-    const fault = makeOwnFolder(disk, path, user.uid);
+    // A home that does not exist (/nonexistent) is not made for its state's sake.
+    const homeless = path.startsWith(`${user.home}/`) && disk.stat(user.home) === undefined;
+    const fault = homeless ? 'the home folder does not exist' : makeOwnFolder(disk, path, user.uid);
     if (fault === undefined) return path;
     faults.push(`${path}: ${fault}`);
   }
