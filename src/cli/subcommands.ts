@@ -1,0 +1,92 @@
+/**
+ * THE table of what `tmail WORD` does. Each is loaded when it is called for.
+ *
+ * A word counts as a subcommand only as the first argument (behind --root and --config); mail for a user of that name
+ * goes out with `tmail -- demo` or `tmail send demo`.
+ */
+import type { LineSyntax, OptionRow, ParsedLine } from './command-line.ts';
+import { COMMON_OPTIONS, MAILX_OPTIONS } from './mailx-options.ts';
+import type { Invocation } from './services.ts';
+
+export interface Subcommand {
+  readonly name: string;
+  /** Operands, as in `tmail export [options] BOX TARGET`; '' when there are none. */
+  readonly operands: string;
+  /** One line of help; begins in lower case, no full stop. */
+  readonly summary: string;
+  readonly options: readonly OptionRow[];
+  /** What completion offers for the operands. */
+  readonly completes: 'file' | 'user' | 'none' | readonly string[];
+  readonly load: () => Promise<{ run: (invocation: Invocation, line: ParsedLine) => Promise<number> }>;
+}
+
+export const SUBCOMMANDS: readonly Subcommand[] = [
+  {
+    name: 'mailq',
+    operands: '',
+    summary: 'list mail that waits to be handed on',
+    options: [{ flags: '--json', help: 'one JSON object a line' }],
+    completes: 'none',
+    load: () => import('./queue.ts'),
+  },
+  {
+    name: 'newaliases',
+    operands: '',
+    summary: 'check the alias file',
+    options: [],
+    completes: 'none',
+    load: () => import('./newaliases.ts'),
+  },
+  {
+    name: 'completion',
+    operands: 'bash|zsh|fish',
+    summary: 'print a completion script for the shell',
+    options: [],
+    completes: ['bash', 'zsh', 'fish'],
+    load: () => import('./completion.ts'),
+  },
+  {
+    name: 'help',
+    operands: '[SUBCOMMAND]',
+    summary: 'say how tmail or a subcommand is used',
+    options: [],
+    completes: 'none',
+    load: () => import('./help.ts'),
+  },
+  {
+    name: 'version',
+    operands: '',
+    summary: 'print the version',
+    options: [],
+    completes: 'none',
+    load: () => import('./help.ts'),
+  },
+];
+
+/** How a subcommand's command line is read. */
+export function syntaxOf(subcommand: Subcommand): LineSyntax {
+  return {
+    name: `tmail ${subcommand.name}`,
+    usage: ['[options]', subcommand.operands].join(' ').trim(),
+    summary: subcommand.summary,
+    options: [...subcommand.options, ...COMMON_OPTIONS],
+  };
+}
+
+/** How mailx's own command line is read, under the name by which the program was called. */
+export function mailxSyntax(calledAs: string): LineSyntax {
+  return {
+    name: calledAs,
+    usage: '[options] [-f [FILE] | -u USER | TO...]',
+    summary: 'Reads mail in the manner of mailx; with recipients it sends what standard input holds.',
+    options: MAILX_OPTIONS,
+    ...(calledAs === 'tmail' ? { more: subcommandHelp() } : {}),
+  };
+}
+
+/** The list of subcommands below `tmail --help`. */
+function subcommandHelp(): string {
+  const width = Math.max(...SUBCOMMANDS.map(({ name, operands }) => name.length + operands.length + 1));
+  const rows = SUBCOMMANDS.map(({ name, operands, summary }) => `  ${`${name} ${operands}`.padEnd(width)}  ${summary}`);
+  return `Subcommands (as the first word):\n${rows.join('\n')}`;
+}
