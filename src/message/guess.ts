@@ -181,9 +181,11 @@ function weightOf(character: string, code: number, before: string): number {
 /** Accented letters stand alone between plain ones; many in a row are another charset's octets. */
 function latin(character: string, before: string): number {
   const afterHigh = before >= '\u0080';
-  if (!COMMON.latin.has(character)) return afterHigh ? -1.5 : -0.3;
-  if (afterHigh) return -1;
-  return /\p{Lu}/u.test(character) && /[a-z]/.test(before) ? -1 : 1.8;
+  if (!/\p{L}/u.test(character))
+    return COMMON.latin.has(character) && !/[a-z]/i.test(before) ? 0.5 : afterHigh ? -1.5 : -0.5;
+  if (/\p{Lu}/u.test(character) && /[a-z]/.test(before)) return -1;
+  if (afterHigh) return COMMON.latin.has(before) && !/\p{Lu}/u.test(character) ? 0 : -1;
+  return COMMON.latin.has(character) ? 1.8 : 0.8;
 }
 
 /** KOI8-R and windows-1251 have upper and lower case in each other's place: capitals inside a word tell. */
