@@ -45,6 +45,8 @@ export interface Disk {
   /** Follows symbolic links; undefined when nothing is there. */
   stat(path: string): FileStat | undefined;
   lstat(path: string): FileStat | undefined;
+  /** The path without symbolic links, `.` and `..`; the file must exist. */
+  realpath(path: string): string;
   rename(from: string, to: string): void;
   link(from: string, to: string): void;
   unlink(path: string): void;
@@ -115,6 +117,7 @@ export const realDisk: Disk = {
     const s = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
     return s === undefined ? undefined : toStat(s);
   },
+  realpath: (path) => fs.realpathSync(path),
   rename: (from, to) => fs.renameSync(from, to),
   link: (from, to) => fs.linkSync(from, to),
   unlink: (path) => fs.unlinkSync(path),

@@ -1,0 +1,378 @@
+/**
+ * The journal's form on disk, and where it lies.
+ *
+ * One file for one mailbox, STATE/journal/NAME (mode 600), kept when nothing is under way with its first sectors
+ * already allocated, so that mail can be deleted on a full disk:
+ *
+ *     0      `tmailj1\n`, written after the file's name was synced
+ *     512    the record that begins a change: a rewrite (its plan, its new bytes) or an append
+ *     then   two slots that take turns for the records of the steps of a rewrite, each with the data it must not lose
+ *     then   room for the record that begins a second change after the first (recovery after others appended)
+ *
+ * A record is a header of 64 octets in one sector, then its payload. It is believed only when the checksums of both are
+ * right, and when it bears the random id of the change; what an earlier change left in the file bears another.
+ * A change is dropped by overwriting the header that began it: that alone decides, whatever else reached the disk.
+ */
+import { randomBytes } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { Disk, FileStat } from '../core/files.ts';
+import type { PieceShape, StepLimits } from './rewrite-plan.ts';
+
+const MAGIC = new TextEncoder().encode('tmailj1\n');
+/** Octets that the file keeps for good. */
+export const RESERVE = 64 << 10;
+/** Where the first change begins. */
+export const FIRST = 512;
+const SECTOR = 512;
+export const HEADER = 64;
+/** Copying goes by blocks of this many octets. */
+export const BLOCK = 4 << 20;
+/** More than this in the tables of a record is no record of ours. */
+const TABLES_LIMIT = 256 << 20;
+
+const TAGS = { rewrite: 0x4e474542, step: 0x50455453, append: 0x444e5041 } as const;
+export type Tag = keyof typeof TAGS;
+
+export interface Header {
+  readonly tag: Tag;
+  /** 16 random octets, as hexadecimal digits: the same in all records of one change. */
+  readonly id: string;
+  /** Number of the step, from 0. */
+  readonly number: number;
+  /** Stretch of the work of a step. */
+  readonly from: number;
+  readonly to: number;
+  readonly journaled: boolean;
+  readonly length: number;
+  readonly checksum: number;
+}
+
+/** A few octets of the file as they were before the change. */
+export interface Witness {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Which file, and what about it. */
+export interface Identity {
+  readonly path: string;
+  readonly ino: string;
+}
+
+export interface RewriteRecord {
+  readonly kind: 'rewrite';
+  readonly id: string;
+  readonly identity: Identity;
+  readonly oldSize: number;
+  readonly shapes: readonly PieceShape[];
+  readonly witnesses: readonly Witness[];
+  readonly limits: StepLimits;
+  /** Octets of one slot. */
+  readonly slot: number;
+  /** The id of the change that this one follows, '' for the first in the file. */
+  readonly follows: string;
+  /** Where in the journal the new bytes begin, all of them end to end. */
+  readonly newAt: number;
+  /** Where the first slot begins. */
+  readonly slotsAt: number;
+}
+
+export interface AppendRecord {
+  readonly kind: 'append';
+  readonly id: string;
+  readonly identity: Identity;
+  readonly oldSize: number;
+  readonly length: number;
+  /** The first octets of what is appended. */
+  readonly head: Uint8Array;
+  /** Where a change that follows begins. */
+  readonly end: number;
+}
+
+export interface JournalFile {
+  readonly disk: Disk;
+  readonly fd: number;
+  readonly path: string;
+}
+
+export function newId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+export function aligned(offset: number): number {
+  return Math.ceil(offset / SECTOR) * SECTOR;
+}
+
+/** The journal of the mailbox whose real path is `canonical`. The name tells an administrator which one it is. */
+export function journalPath(stateDir: string, canonical: string): string {
+  const whole = canonical.replace(/^\//, '').replaceAll('%', '%25').replaceAll('/', '%2F');
+  if (Buffer.byteLength(whole) <= 200) return join(stateDir, 'journal', whole);
+  const tail = whole.replace(/[^\x21-\x7e]/g, '_').slice(-150);
+  return join(stateDir, 'journal', `${tail}-${crc32(whole).toString(16)}${crc32(`${whole}/`).toString(16)}`);
+}
+
+/** Opens (and makes) the caller's own journal of a mailbox, its name durable and its room allocated where possible.
+ *  What root writes belongs to the owner of the mailbox, so that both can finish it. */
+export function openOwnJournal(disk: Disk, path: string, mailbox: FileStat): JournalFile {
+  makeFolders(disk, dirname(path));
+  const fd = disk.open(path, 'create', 0o600);
+  try {
+    if (!hasMagic(disk, fd)) {
+      const { uid } = disk.fstat(fd);
+      if (uid === 0 && mailbox.uid !== 0) disk.chown(fd, mailbox.uid, mailbox.gid);
+      disk.syncDir(dirname(path));
+      const reserve = new Uint8Array(RESERVE);
+      reserve.set(MAGIC);
+      disk.write(fd, reserve, 0);
+    }
+    return { disk, fd, path };
+  } catch (error) {
+    disk.close(fd);
+    throw error;
+  }
+}
+
+/** Makes a folder for state and those above it, and makes their names durable. */
+export function makeFolders(disk: Disk, path: string): void {
+  const made: string[] = [];
+  for (let folder = path; disk.stat(folder) === undefined && folder !== dirname(folder); folder = dirname(folder)) {
+    made.push(folder);
+  }
+  if (made.length === 0) return;
+  disk.mkdir(path, 0o700);
+  for (const folder of made) disk.syncDir(dirname(folder));
+}
+
+export function hasMagic(disk: Disk, fd: number): boolean {
+  const bytes = new Uint8Array(MAGIC.length);
+  return disk.read(fd, bytes, 0) === bytes.length && bytes.every((byte, i) => byte === MAGIC[i]);
+}
+
+/** Ends a change, durably; then takes its data away. */
+export function clearJournal(journal: JournalFile): void {
+  const { disk, fd } = journal;
+  disk.write(fd, new Uint8Array(HEADER), FIRST);
+  disk.sync(fd);
+  try {
+    const { size } = disk.fstat(fd);
+    disk.write(fd, new Uint8Array(Math.max(0, Math.min(size, RESERVE) - FIRST)), FIRST);
+    disk.truncate(fd, RESERVE);
+  } catch {
+    // Only tidiness is lost.
+  }
+}
+
+/** Writes the header of a record whose payload is there already. */
+export function writeHeader(journal: JournalFile, at: number, header: Header): void {
+  const bytes = new Uint8Array(HEADER);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, TAGS[header.tag], true);
+  bytes.set(Buffer.from(header.id, 'hex'), 4);
+  view.setUint32(20, header.number, true);
+  view.setFloat64(24, header.from, true);
+  view.setFloat64(32, header.to, true);
+  view.setFloat64(40, header.length, true);
+  view.setUint32(48, header.checksum, true);
+  view.setUint32(52, header.journaled ? 1 : 0, true);
+  view.setUint32(60, crc32(bytes.subarray(0, 60)), true);
+  journal.disk.write(journal.fd, bytes, at);
+}
+
+/** The header at `at` when it is whole and one of ours. */
+export function readHeader(journal: JournalFile, at: number): Header | undefined {
+  const bytes = new Uint8Array(HEADER);
+  if (journal.disk.read(journal.fd, bytes, at) < HEADER) return undefined;
+  const view = new DataView(bytes.buffer);
+  if (view.getUint32(60, true) !== crc32(bytes.subarray(0, 60))) return undefined;
+  const tag = (Object.keys(TAGS) as Tag[]).find((name) => TAGS[name] === view.getUint32(0, true));
+  const length = view.getFloat64(40, true);
+  if (tag === undefined || !Number.isSafeInteger(length) || length < 0) return undefined;
+  return {
+    tag,
+    id: Buffer.from(bytes.subarray(4, 20)).toString('hex'),
+    number: view.getUint32(20, true),
+    from: view.getFloat64(24, true),
+    to: view.getFloat64(32, true),
+    journaled: view.getUint32(52, true) === 1,
+    length,
+    checksum: view.getUint32(48, true),
+  };
+}
+
+/** True when the payload of a record is as it was written. */
+export function payloadIsWhole(journal: JournalFile, at: number, header: Header): boolean {
+  if (at + HEADER + header.length > journal.disk.fstat(journal.fd).size) return false;
+  let checksum = 0;
+  const block = new Uint8Array(Math.min(BLOCK, header.length));
+  for (let done = 0; done < header.length; done += block.length) {
+    const part = block.subarray(0, Math.min(block.length, header.length - done));
+    if (journal.disk.read(journal.fd, part, at + HEADER + done) < part.length) return false;
+    checksum = crc32(part, checksum);
+  }
+  return checksum === header.checksum;
+}
+
+/** Writes a record with its payload given in parts. */
+export function writeRecord(
+  journal: JournalFile,
+  at: number,
+  header: Omit<Header, 'length' | 'checksum'>,
+  parts: readonly Uint8Array[],
+): void {
+  let length = 0;
+  let checksum = 0;
+  for (const part of parts) {
+    if (part.length > 0) journal.disk.write(journal.fd, part, at + HEADER + length);
+    checksum = crc32(part, checksum);
+    length += part.length;
+  }
+  writeHeader(journal, at, { ...header, length, checksum });
+}
+
+/** The tables of a record that begins a rewrite: its meta data, witnesses and shapes, in front of its new bytes. */
+export function encodeRewrite(record: Omit<RewriteRecord, 'kind' | 'id' | 'newAt' | 'slotsAt'>): Uint8Array {
+  const shapes = encodeShapes(record.shapes);
+  const meta = new TextEncoder().encode(
+    JSON.stringify({
+      path: record.identity.path,
+      ino: record.identity.ino,
+      oldSize: record.oldSize,
+      limits: record.limits,
+      slot: record.slot,
+      follows: record.follows,
+      shapes: shapes.length,
+      witnesses: record.witnesses.map((witness) => [witness.at, witness.bytes.length]),
+    }),
+  );
+  const size = new Uint8Array(4);
+  new DataView(size.buffer).setUint32(0, meta.length, true);
+  return Buffer.concat([size, meta, ...record.witnesses.map((witness) => witness.bytes), shapes]);
+}
+
+export function encodeAppend(record: Omit<AppendRecord, 'kind' | 'id' | 'end'>): Uint8Array {
+  const { identity, oldSize, length, head } = record;
+  const meta = new TextEncoder().encode(JSON.stringify({ ...identity, oldSize, length }));
+  const size = new Uint8Array(4);
+  new DataView(size.buffer).setUint32(0, meta.length, true);
+  return Buffer.concat([size, meta, head]);
+}
+
+/** The whole record that begins a change at `at`; undefined when there is none. */
+export function readBegin(journal: JournalFile, at: number): RewriteRecord | AppendRecord | undefined {
+  const header = readHeader(journal, at);
+  if (header === undefined || header.tag === 'step' || !payloadIsWhole(journal, at, header)) return undefined;
+  const start = at + HEADER;
+  const end = start + header.length;
+  const readAt = (from: number, length: number): Uint8Array => {
+    if (!(length >= 0 && length <= TABLES_LIMIT && from + length <= end)) throw new RangeError('not a record');
+    const bytes = new Uint8Array(length);
+    journal.disk.read(journal.fd, bytes, from);
+    return bytes;
+  };
+  try {
+    const size = readAt(start, 4);
+    const metaLength = new DataView(size.buffer).getUint32(0, true);
+    const meta = JSON.parse(Buffer.from(readAt(start + 4, metaLength)).toString()) as Record<string, unknown>;
+    const identity = { path: String(meta.path), ino: String(meta.ino) };
+    const oldSize = Number(meta.oldSize);
+    let place = start + 4 + metaLength;
+    if (header.tag === 'append') {
+      const head = readAt(place, end - place);
+      return { kind: 'append', id: header.id, identity, oldSize, length: Number(meta.length), head, end: aligned(end) };
+    }
+    const witnesses = (meta.witnesses as [number, number][]).map(([from, length]) => {
+      const bytes = readAt(place, length);
+      place += length;
+      return { at: from, bytes };
+    });
+    const shapes = decodeShapes(readAt(place, Number(meta.shapes)));
+    place += Number(meta.shapes);
+    return {
+      kind: 'rewrite',
+      id: header.id,
+      identity,
+      oldSize,
+      shapes,
+      witnesses,
+      limits: meta.limits as StepLimits,
+      slot: Number(meta.slot),
+      follows: String(meta.follows),
+      newAt: place,
+      slotsAt: aligned(end),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where step number `number` of a rewrite is written. */
+export function slotAt(record: { slotsAt: number; slot: number }, number: number): number {
+  return record.slotsAt + (number % 2) * record.slot;
+}
+
+/** Where a change that follows a rewrite begins. */
+export function endOf(record: RewriteRecord | AppendRecord): number {
+  return record.kind === 'append' ? record.end : record.slotsAt + 2 * record.slot;
+}
+
+/** The last step that was begun, with where its record is. */
+export function readStep(journal: JournalFile, record: RewriteRecord): { header: Header; at: number } | undefined {
+  const found = [0, 1].flatMap((number) => {
+    const at = slotAt(record, number);
+    const header = readHeader(journal, at);
+    return header?.tag === 'step' && header.id === record.id ? [{ header, at }] : [];
+  });
+  const whole = found.filter(({ header, at }) => payloadIsWhole(journal, at, header));
+  return whole.sort((a, b) => b.header.number - a.header.number)[0];
+}
+
+/** Kept ranges as (gap, length), new bytes as length, in the 7-bit form of varints: a few octets a piece. */
+function encodeShapes(shapes: readonly PieceShape[]): Uint8Array {
+  let bytes = new Uint8Array(1024);
+  let length = 0;
+  const put = (value: number): void => {
+    if (length + 10 > bytes.length) {
+      const larger = new Uint8Array(bytes.length * 2);
+      larger.set(bytes);
+      bytes = larger;
+    }
+    let rest = value;
+    for (; rest >= 128; rest = Math.floor(rest / 128)) bytes[length++] = (rest % 128) | 128;
+    bytes[length++] = rest;
+  };
+  let read = 0;
+  for (const shape of shapes) {
+    if (shape.kind === 'keep') {
+      put((shape.from - read) * 2);
+      put(shape.to - shape.from);
+      read = shape.to;
+    } else put(shape.length * 2 + 1);
+  }
+  return bytes.subarray(0, length);
+}
+
+function decodeShapes(bytes: Uint8Array): PieceShape[] {
+  const shapes: PieceShape[] = [];
+  let at = 0;
+  const take = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = bytes[at++];
+      if (byte === undefined) throw new RangeError('not a record');
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  let read = 0;
+  while (at < bytes.length) {
+    const value = take();
+    if (value % 2 === 1) shapes.push({ kind: 'new', length: (value - 1) / 2 });
+    else {
+      const from = read + value / 2;
+      read = from + take();
+      shapes.push({ kind: 'keep', from, to: read });
+    }
+  }
+  return shapes;
+}
