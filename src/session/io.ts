@@ -7,6 +7,11 @@
 import type { Disk } from '../core/files.ts';
 import type { MailboxContext } from '../mailbox/mailbox.ts';
 
+/** Thrown by `readLine` when the user interrupts (Ctrl-C): the command or the letter under way is abandoned. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
 export interface RunResult {
   /** Exit status, or 128 + signal number. */
   readonly status: number;
@@ -22,6 +27,8 @@ export interface Io {
   /** Next line without its end, or undefined at the end of input. The prompt and the preset (text to edit) are for
    *  terminals only. Bytes, since a body line may be in any charset. */
   readLine(prompt: string, preset?: string): Promise<Uint8Array | undefined>;
+  /** What Tab offers and what a line would do; a face that cannot show it leaves it alone. */
+  assist?(assistant: Assistant | undefined): void;
   /** Standard input is a terminal: questions are asked, prompts shown. */
   readonly interactive: boolean;
   /** Standard output is a terminal. */
@@ -34,6 +41,12 @@ export interface Io {
   run(shell: string, command: string, options?: { input?: Uint8Array; capture?: boolean }): Promise<RunResult>;
   /** Runs an editor or a mail program without a shell in between. */
   exec(argv: readonly string[], options?: { input?: Uint8Array; capture?: boolean }): Promise<RunResult>;
+}
+
+/** Knows the command language for a face that helps while a line is typed. */
+export interface Assistant {
+  /** What may stand in the place of the last word of `line`, and that word. */
+  complete(line: string): { readonly candidates: readonly string[]; readonly word: string };
 }
 
 /** Who sits there. */
@@ -67,6 +80,8 @@ export interface OutboxSettings {
   /** `sendmail` or `mta`: a program's path, or smtp://, smtps://, submission:// URL; undefined: tmail's own way. */
   readonly mta: string | undefined;
   readonly verbose: boolean;
+  /** The user named the sender (`-r`, `from`): a delivery program is told it with `-f`. */
+  readonly explicitSender?: boolean;
 }
 
 /** What the session is given by the command line. */

@@ -1,0 +1,129 @@
+/**
+ * The submit queue: messages that were handed over while no daemon ran.
+ *
+ * One file a message in one folder. Its first line is a JSON object (SubmitHeader), everything behind that line end is the
+ * message, header and body with LF line ends, byte for byte. A file is written under a name that begins with a dot, synced,
+ * renamed and the folder synced: whoever lists the folder sees whole messages only, oldest first by name.
+ *
+ * The folder of the system is meant to be writable for everybody and readable for root alone (mode 1733), so the reader
+ * must take the sender's word for nothing: `owner`, the uid the file belongs to, is the only thing that was not typed.
+ */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { errnoOf, MailError } from '../core/errors.ts';
+import { type Disk, readWhole, withFile } from '../core/files.ts';
+
+/** Name of the file; ascending in time. */
+export type SubmitId = string & { readonly unit: 'submit' };
+
+export interface SubmitHeader {
+  readonly version: 1;
+  /** Envelope sender, '' for the null sender. */
+  readonly from: string;
+  /** Bare addresses, each once. */
+  readonly recipients: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly submitted: number;
+}
+
+export interface SubmitEntry {
+  readonly id: SubmitId;
+  readonly header: SubmitHeader;
+  readonly message: Uint8Array;
+  /** The uid that the file belongs to. */
+  readonly owner: number;
+}
+
+const NAME = /^[0-9a-z]{9}-[0-9a-f]{12}$/;
+
+/**
+ * Puts a message into the queue; it is on stable storage when this returns. `dir` is made when it is missing
+ * (mode 700: a user's own; the system's folder is made by whoever installs the daemon).
+ */
+export function writeSubmit(
+  disk: Disk,
+  dir: string,
+  envelope: { readonly from: string; readonly recipients: readonly string[] },
+  message: Uint8Array,
+  now: number,
+): SubmitId {
+  if (disk.stat(dir) === undefined) disk.mkdir(dir, 0o700);
+  const id = `${now.toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}` as SubmitId;
+  const header: SubmitHeader = { version: 1, from: envelope.from, recipients: envelope.recipients, submitted: now };
+  const temporary = join(dir, `.${id}.new`);
+  const fd = disk.open(temporary, 'exclusive', 0o600);
+  try {
+    disk.write(fd, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), message]), 0);
+    disk.sync(fd);
+    disk.rename(temporary, join(dir, id));
+    syncName(disk, dir, fd);
+  } catch (error) {
+    removeIfThere(disk, temporary);
+    removeIfThere(disk, join(dir, id));
+    throw error;
+  } finally {
+    disk.close(fd);
+  }
+  return id;
+}
+
+/**
+ * Makes the name durable. A folder that may be written but not read (mode 1733) cannot be opened to be synced by those who
+ * write into it; there the file is synced once more under its new name, which Linux's file systems take as both.
+ */
+function syncName(disk: Disk, dir: string, fd: number): void {
+  try {
+    disk.syncDir(dir);
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error;
+    disk.sync(fd);
+  }
+}
+
+function removeIfThere(disk: Disk, path: string): void {
+  try {
+    disk.unlink(path);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Ids of what waits in the folder, oldest first; empty when there is no such folder. */
+export function listSubmit(disk: Disk, dir: string): SubmitId[] {
+  return disk
+    .list(dir)
+    .filter((name) => NAME.test(name))
+    .sort() as SubmitId[];
+}
+
+/** Reads an entry; undefined when it is gone, a permanent MailError that names the file when it is damaged. */
+export function readSubmit(disk: Disk, dir: string, id: SubmitId): SubmitEntry | undefined {
+  const path = join(dir, id);
+  if (disk.lstat(path)?.kind !== 'file') return undefined;
+  const bytes = readWhole(disk, path);
+  if (bytes === undefined) return undefined;
+  const end = bytes.indexOf(0x0a);
+  const header = end < 0 ? undefined : parseHeader(Buffer.from(bytes.subarray(0, end)).toString());
+  if (header === undefined) throw new MailError(`${path}: not a submitted message`, { temporary: false });
+  const owner = withFile(disk, path, 'read', (fd) => disk.fstat(fd).uid);
+  return { id, header, message: bytes.subarray(end + 1), owner };
+}
+
+export function removeSubmit(disk: Disk, dir: string, id: SubmitId): void {
+  disk.unlink(join(dir, id));
+}
+
+function parseHeader(line: string): SubmitHeader | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { version, from, recipients, submitted } = value as Record<string, unknown>;
+  if (version !== 1 || typeof from !== 'string' || typeof submitted !== 'number') return undefined;
+  if (!Array.isArray(recipients) || !recipients.every((one): one is string => typeof one === 'string'))
+    return undefined;
+  return { version, from, recipients, submitted };
+}
