@@ -6,7 +6,7 @@
  *
  *     0      `tmailj1\n`, written after the file's name was synced
  *     512    the record that begins a change: a rewrite (its plan, its new bytes) or an append
- *     then   two slots that take turns for the records of the steps of a rewrite, each with the data it must not lose
+ *     then   two slots that take turns for the records of the steps, each with the data it must not lose
  *     then   room for the record that begins a second change after the first (recovery after others appended)
  *
  * A record is a header of 64 octets in one sector, then its payload. It is believed only when the checksums of both are
@@ -28,6 +28,9 @@ const SECTOR = 512;
 export const HEADER = 64;
 /** Copying goes by blocks of this many octets. */
 export const BLOCK = 4 << 20;
+/** Octets of what is appended that a step keeps, to know it again. */
+export const APPEND_HEAD = 4096;
+export const APPEND_SLOT = SECTOR + APPEND_HEAD;
 /** More than this in the tables of a record is no record of ours. */
 const TABLES_LIMIT = 256 << 20;
 
@@ -78,16 +81,14 @@ export interface RewriteRecord {
   readonly slotsAt: number;
 }
 
+/** An append; each of its steps is a stretch of what is appended, its payload the first octets of that. */
 export interface AppendRecord {
   readonly kind: 'append';
   readonly id: string;
   readonly identity: Identity;
   readonly oldSize: number;
-  readonly length: number;
-  /** The first octets of what is appended. */
-  readonly head: Uint8Array;
-  /** Where a change that follows begins. */
-  readonly end: number;
+  readonly slot: number;
+  readonly slotsAt: number;
 }
 
 export interface JournalFile {
@@ -250,12 +251,12 @@ export function encodeRewrite(record: Omit<RewriteRecord, 'kind' | 'id' | 'newAt
   return Buffer.concat([size, meta, ...record.witnesses.map((witness) => witness.bytes), shapes]);
 }
 
-export function encodeAppend(record: Omit<AppendRecord, 'kind' | 'id' | 'end'>): Uint8Array {
-  const { identity, oldSize, length, head } = record;
-  const meta = new TextEncoder().encode(JSON.stringify({ ...identity, oldSize, length }));
+/** The same for an append. */
+export function encodeAppend(identity: Identity, oldSize: number): Uint8Array {
+  const meta = new TextEncoder().encode(JSON.stringify({ ...identity, oldSize }));
   const size = new Uint8Array(4);
   new DataView(size.buffer).setUint32(0, meta.length, true);
-  return Buffer.concat([size, meta, head]);
+  return Buffer.concat([size, meta]);
 }
 
 /** The whole record that begins a change at `at`; undefined when there is none. */
@@ -278,8 +279,7 @@ export function readBegin(journal: JournalFile, at: number): RewriteRecord | App
     const oldSize = Number(meta.oldSize);
     let place = start + 4 + metaLength;
     if (header.tag === 'append') {
-      const head = readAt(place, end - place);
-      return { kind: 'append', id: header.id, identity, oldSize, length: Number(meta.length), head, end: aligned(end) };
+      return { kind: 'append', id: header.id, identity, oldSize, slot: APPEND_SLOT, slotsAt: aligned(end) };
     }
     const witnesses = (meta.witnesses as [number, number][]).map(([from, length]) => {
       const bytes = readAt(place, length);
@@ -306,25 +306,36 @@ export function readBegin(journal: JournalFile, at: number): RewriteRecord | App
   }
 }
 
-/** Where step number `number` of a rewrite is written. */
+/** Where step number `number` is written. */
 export function slotAt(record: { slotsAt: number; slot: number }, number: number): number {
   return record.slotsAt + (number % 2) * record.slot;
 }
 
-/** Where a change that follows a rewrite begins. */
+/** Where a change that follows this one begins. */
 export function endOf(record: RewriteRecord | AppendRecord): number {
-  return record.kind === 'append' ? record.end : record.slotsAt + 2 * record.slot;
+  return record.slotsAt + 2 * record.slot;
 }
 
-/** The last step that was begun, with where its record is. */
-export function readStep(journal: JournalFile, record: RewriteRecord): { header: Header; at: number } | undefined {
-  const found = [0, 1].flatMap((number) => {
-    const at = slotAt(record, number);
+export interface FoundStep {
+  readonly header: Header;
+  readonly at: number;
+}
+
+/** The last step of a change that was begun, or step number `number`; undefined when it is not there. */
+export function readStep(
+  journal: JournalFile,
+  record: RewriteRecord | AppendRecord,
+  number?: number,
+): FoundStep | undefined {
+  const found = [0, 1].flatMap((parity) => {
+    const at = slotAt(record, parity);
     const header = readHeader(journal, at);
     return header?.tag === 'step' && header.id === record.id ? [{ header, at }] : [];
   });
-  const whole = found.filter(({ header, at }) => payloadIsWhole(journal, at, header));
-  return whole.sort((a, b) => b.header.number - a.header.number)[0];
+  return found
+    .filter(({ header }) => number === undefined || header.number === number)
+    .filter(({ header, at }) => payloadIsWhole(journal, at, header))
+    .sort((a, b) => b.header.number - a.header.number)[0];
 }
 
 /** Kept ranges as (gap, length), new bytes as length, in the 7-bit form of varints: a few octets a piece. */

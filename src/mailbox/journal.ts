@@ -16,28 +16,33 @@
  * When another program rewrote the file instead, the journal fits no more: it is set aside, and the file is left alone.
  */
 import { dirname } from 'node:path';
-import { errnoOf, MailError, reasonOf } from '../core/errors.ts';
+import { MailError, reasonOf } from '../core/errors.ts';
 import type { Disk, FileStat } from '../core/files.ts';
+import { undoAppend } from './journal-append.ts';
 import {
   type AppendRecord,
   clearJournal,
-  encodeAppend,
   endOf,
   FIRST,
   HEADER,
-  hasMagic,
-  type Identity,
   type JournalFile,
-  journalPath,
-  newId,
-  openOwnJournal,
   RESERVE,
   type RewriteRecord,
   readBegin,
   readStep,
-  writeRecord,
 } from './journal-file.ts';
-import type { MailboxContext } from './mailbox.ts';
+import {
+  abandon,
+  attempt,
+  identify,
+  isFull,
+  type JournalContext,
+  journalsOf,
+  openFound,
+  openJournal,
+  shorten,
+  unchanged,
+} from './journal-open.ts';
 import {
   needsNoSource,
   type Piece,
@@ -49,11 +54,11 @@ import {
   shapesOf,
   slicesOf,
 } from './rewrite-plan.ts';
-import { BlockWriter, begin, bytesOfStep, type Change, follow, prepare, resume, run } from './rewrite-run.ts';
+import { begin, bytesOfStep, type Change, prepare, resume, run, takeOut } from './rewrite-run.ts';
 
 export type { Piece } from './rewrite-plan.ts';
 
-type Context = Pick<MailboxContext, 'disk' | 'stateDir' | 'stateDirsOf' | 'now'>;
+const ALIEN = 'Another program wrote it anew after a change of it was interrupted';
 
 export interface RecoverResult {
   /** `nothing` was left; the change was `finished` or `undone`; `aside`: the file was changed by others and is as they
@@ -63,7 +68,6 @@ export interface RecoverResult {
   readonly notes: readonly string[];
 }
 
-const APPEND_HEAD = 4096;
 /** Without room for the usual journal, this much of the room that it always has is left for each slot. */
 const LEAST_SLOT = 4096;
 
@@ -74,7 +78,7 @@ const LEAST_SLOT = 4096;
  * interrupted and will be finished by the next opener.
  */
 export function rewrite(
-  context: Context,
+  context: JournalContext,
   path: string,
   fd: number,
   oldSize: number,
@@ -113,7 +117,7 @@ export function rewrite(
 
 /** Begins a change; on a full disk with the little room that the journal always has. */
 function beginWithRoom(
-  context: Context,
+  context: JournalContext,
   journal: JournalFile,
   path: string,
   fd: number,
@@ -140,52 +144,8 @@ function beginWithRoom(
   }
 }
 
-/**
- * Appends `parts`, end to end, to `path`, open for writing as `fd`; durable when it returns. After a crash all of it is
- * there or nothing, once the next opener has called `recover`. The caller holds the write locks and has called `recover`.
- * Throws a temporary MailError when it could not be done; then nothing is left of it.
- */
-export function appendBytes(
-  context: Context,
-  path: string,
-  fd: number,
-  oldSize: number,
-  parts: readonly Uint8Array[],
-): void {
-  const { disk } = context;
-  const stat = disk.fstat(fd);
-  if (stat.size !== oldSize) throw unchanged(path, 'another program has just changed it');
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  if (length === 0) return;
-  const journal = openJournal(context, path, stat);
-  try {
-    const payload = encodeAppend({ identity: identify(disk, path, stat), oldSize, length, head: headOf(parts) });
-    writeRecord(journal, FIRST, { tag: 'append', id: newId(), number: 0, from: 0, to: 0, journaled: false }, [payload]);
-    disk.sync(journal.fd);
-    // First the length, in one piece: the end of our bytes is known then, whoever writes behind them after a crash.
-    disk.truncate(fd, oldSize + length);
-    const out = new BlockWriter((bytes, at) => disk.write(fd, bytes, at), length);
-    let at = oldSize;
-    for (const part of parts) {
-      out.put(at, part);
-      at += part.length;
-    }
-    out.flush();
-    disk.sync(fd);
-    clearJournal(journal);
-  } catch (error) {
-    attempt(() => {
-      shorten(disk, fd, oldSize);
-      abandon(journal);
-    });
-    throw unchanged(path, reasonOf(error), error);
-  } finally {
-    disk.close(journal.fd);
-  }
-}
-
 /** Looks for a journal that `recover` would have to deal with; changes nothing, takes microseconds when there is none. */
-export function pendingJournal(context: Context, path: string): boolean {
+export function pendingJournal(context: JournalContext, path: string): boolean {
   const { disk } = context;
   const owner = disk.stat(path)?.uid;
   return journalsOf(context, path).some((file) => {
@@ -205,7 +165,7 @@ export function pendingJournal(context: Context, path: string): boolean {
  * locks calls it before it looks at the file. Throws a temporary MailError when the disk refuses; then nothing is lost,
  * and the next opener will try again.
  */
-export function recover(context: Context, path: string, fd: number): RecoverResult {
+export function recover(context: JournalContext, path: string, fd: number): RecoverResult {
   const { disk } = context;
   const notes: string[] = [];
   let kind: RecoverResult['kind'] = 'nothing';
@@ -240,17 +200,20 @@ interface Found {
 }
 
 /** Deals with one journal; undefined when nothing is under way in it. */
-function recoverFrom(context: Context, path: string, fd: number, journal: JournalFile): Found | undefined {
+function recoverFrom(context: JournalContext, path: string, fd: number, journal: JournalFile): Found | undefined {
   const { disk } = context;
   const record = readBegin(journal, FIRST);
   if (record === undefined) return undefined;
   const { ino, size } = disk.fstat(fd);
   const { identity } = record;
   if (identity.ino !== String(ino) || identity.path !== disk.realpath(path)) {
-    return setAside(context, journal, 'it is not the file any more that a change was interrupted on');
+    return setAside(context, journal, 'It is not the file any more that a change was interrupted on');
   }
   const last = lastOf(journal, record);
-  return last.kind === 'append' ? undoAppend(fd, journal, last, size) : finish(context, fd, journal, last, size);
+  if (last.kind === 'rewrite') return finish(context, fd, journal, last, size);
+  if (!undoAppend(journal, fd, last, size)) return setAside(context, journal, ALIEN);
+  clearJournal(journal);
+  return { kind: 'undone', note: 'An append that was interrupted is undone.' };
 }
 
 /** The last of the changes in a journal: one that followed another was begun when that was durable. */
@@ -263,7 +226,7 @@ function lastOf(journal: JournalFile, first: RewriteRecord | AppendRecord): Rewr
   }
 }
 
-function finish(context: Context, fd: number, journal: JournalFile, record: RewriteRecord, size: number): Found {
+function finish(context: JournalContext, fd: number, journal: JournalFile, record: RewriteRecord, size: number): Found {
   const change = resume(journal, fd, record);
   const { plan } = change;
   const found = readStep(journal, record);
@@ -273,7 +236,7 @@ function finish(context: Context, fd: number, journal: JournalFile, record: Rewr
   const mayBeCut = plan.newSize < plan.oldSize && to === plan.work && needsNoSource(plan, step);
   const state = compare(change, number, step, size);
   if (state === 'foreign' || (state === 'cut' && !mayBeCut)) {
-    return setAside(context, journal, 'another program changed it after a change was interrupted');
+    return setAside(context, journal, ALIEN);
   }
   run(change, number, step, state === 'cut');
   clearJournal(journal);
@@ -325,43 +288,10 @@ function undoBegin(change: Change, size: number): Found {
     record.witnesses.every((w) => same(disk, fd, w.at, w.bytes))
   ) {
     const theirs = endOfZeros(disk, fd, plan.oldSize, Math.min(size, plan.newSize));
-    takeOut(journal, fd, record, theirs, size);
+    takeOut(journal, fd, record, plan.oldSize, theirs, size);
   }
   clearJournal(journal);
   return { kind: 'undone', note };
-}
-
-/** An append that was not acknowledged: its bytes are taken out again, what others appended is kept. */
-function undoAppend(fd: number, journal: JournalFile, record: AppendRecord, size: number): Found {
-  const { disk } = journal;
-  const head = new Uint8Array(Math.max(0, Math.min(record.head.length, size - record.oldSize)));
-  disk.read(fd, head, record.oldSize);
-  const ours = head.length > 0 && head.every((byte, i) => byte === 0 || byte === record.head[i]);
-  if (ours) takeOut(journal, fd, record, Math.min(size, record.oldSize + record.length), size);
-  clearJournal(journal);
-  return { kind: 'undone', note: 'An append that was interrupted is undone.' };
-}
-
-/** Takes what lies between the old end and `to` out of the file. */
-function takeOut(
-  journal: JournalFile,
-  fd: number,
-  record: RewriteRecord | AppendRecord,
-  to: number,
-  size: number,
-): void {
-  const { disk } = journal;
-  if (to === record.oldSize) return;
-  if (to === size) {
-    shorten(disk, fd, record.oldSize);
-    return;
-  }
-  const shapes = [
-    { kind: 'keep', from: 0, to: record.oldSize },
-    { kind: 'keep', from: to, to: size },
-  ] as const;
-  const limits = record.kind === 'append' ? STEP_LIMITS : record.limits;
-  follow(journal, endOf(record), fd, planRewrite(size, shapes), record.identity, limits, record.id);
 }
 
 function endOfZeros(disk: Disk, fd: number, from: number, to: number): number {
@@ -383,72 +313,12 @@ function same(disk: Disk, fd: number, at: number, bytes: Uint8Array): boolean {
 }
 
 /** Keeps a journal that fits no more for the administrator, under a name that nobody will use. */
-function setAside(context: Context, journal: JournalFile, why: string): Found {
+function setAside(context: JournalContext, journal: JournalFile, why: string): Found {
   const { disk } = context;
   const name = `${journal.path}.${Math.floor(context.now() / 1000)}`;
   disk.rename(journal.path, name);
   disk.syncDir(dirname(name));
   return { kind: 'aside', note: `${why}; it is left as it is, and what was to be done is kept in ${name}.` };
-}
-
-// ---- journals and their errors
-
-function identify(disk: Disk, path: string, stat: FileStat): Identity {
-  return { path: disk.realpath(path), ino: String(stat.ino) };
-}
-
-function openJournal(context: Context, path: string, stat: FileStat): JournalFile {
-  let file = context.stateDir;
-  try {
-    file = journalPath(context.stateDir, context.disk.realpath(path));
-    const journal = openOwnJournal(context.disk, file, stat);
-    if (readBegin(journal, FIRST) === undefined) return journal;
-    context.disk.close(journal.fd);
-  } catch (error) {
-    throw unchanged(path, `${file}: ${reasonOf(error)}`, error);
-  }
-  throw unchanged(path, `an earlier change waits in ${file}`);
-}
-
-/** Files in which a journal of `path` may lie. */
-function journalsOf(context: Context, path: string): string[] {
-  let canonical: string;
-  try {
-    canonical = context.disk.realpath(path);
-  } catch {
-    return [];
-  }
-  const folders = new Set([context.stateDir, ...context.stateDirsOf(path)]);
-  return [...folders].map((folder) => journalPath(folder, canonical));
-}
-
-/** Opens a journal that somebody may have left: only a plain file of one who may change the mailbox anyway. */
-function openFound(
-  disk: Disk,
-  file: string,
-  how: 'read' | 'write',
-  owner: number | undefined,
-): JournalFile | 'denied' | undefined {
-  let fd: number;
-  try {
-    const stat = disk.lstat(file);
-    if (stat === undefined || stat.kind !== 'file' || stat.nlink !== 1 || stat.size === 0) return undefined;
-    if (![0, owner, process.geteuid?.() ?? 0].includes(stat.uid)) return undefined;
-    try {
-      fd = disk.open(file, how);
-    } catch (error) {
-      const denied = ['EACCES', 'EPERM', 'EROFS'].includes(errnoOf(error) ?? '');
-      return denied && stat.size !== RESERVE ? 'denied' : undefined;
-    }
-    const opened = disk.fstat(fd);
-    const journal = { disk, fd, path: file };
-    if (opened.ino === stat.ino && opened.dev === stat.dev && hasMagic(disk, fd)) return journal;
-    disk.close(fd);
-  } catch (error) {
-    if (['ENOENT', 'EACCES', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
-    throw error;
-  }
-  return undefined;
 }
 
 /** Only the length changes: one operation, which a disk does whole or not at all. */
@@ -462,7 +332,7 @@ function cutOnly(disk: Disk, path: string, fd: number, plan: Plan): void {
 }
 
 /** Goes on after an error in the midst of a change, and says what is to be expected when that fails as well. */
-function finishLater(context: Context, path: string, fd: number, journal: JournalFile, error: unknown): void {
+function finishLater(context: JournalContext, path: string, fd: number, journal: JournalFile, error: unknown): void {
   try {
     if (recoverFrom(context, path, fd, journal)?.kind === 'finished') return;
   } catch {
@@ -470,46 +340,4 @@ function finishLater(context: Context, path: string, fd: number, journal: Journa
   }
   const why = `the change was interrupted (${reasonOf(error)}); it is kept in ${journal.path} and will be finished when the mailbox is next opened`;
   throw new MailError(`${path}: ${why}`, { temporary: true, cause: error });
-}
-
-/** Makes sure that what was announced is not done later, as well as a failing disk lets us. */
-function abandon(journal: JournalFile): void {
-  const { disk, fd, path } = journal;
-  if (attempt(() => clearJournal(journal))) return;
-  if (attempt(() => disk.truncate(fd, 0))) return;
-  attempt(() => disk.unlink(path));
-}
-
-function shorten(disk: Disk, fd: number, size: number): void {
-  disk.truncate(fd, size);
-  disk.sync(fd);
-}
-
-function attempt(work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function isFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '');
-}
-
-function unchanged(path: string, why: string, cause?: unknown): MailError {
-  return new MailError(`${path}: nothing was changed: ${why}`, { temporary: true, cause });
-}
-
-function headOf(parts: readonly Uint8Array[]): Uint8Array {
-  const head = new Uint8Array(APPEND_HEAD);
-  let length = 0;
-  for (const part of parts) {
-    if (length === head.length) break;
-    const some = part.subarray(0, head.length - length);
-    head.set(some, length);
-    length += some.length;
-  }
-  return head.subarray(0, length);
 }

@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib';
 import type { Disk } from '../core/files.ts';
 import {
+  type AppendRecord,
   aligned,
   BLOCK,
   encodeRewrite,
@@ -25,6 +26,7 @@ import {
   nextStep,
   type Plan,
   planRewrite,
+  STEP_LIMITS,
   type Step,
   type StepLimits,
   slicesOf,
@@ -183,7 +185,7 @@ function cutToSize(change: Change, number: number, last: Step): void {
 }
 
 /** A change that only moves, in the journal of the one it follows. */
-export function follow(
+function follow(
   journal: JournalFile,
   at: number,
   fd: number,
@@ -194,6 +196,29 @@ export function follow(
 ): void {
   const change = prepare(journal, at, fd, plan, [], identity, limits, follows);
   run(change, 0, begin(change), false);
+}
+
+/** Takes the octets from `from` to `to` out of a file: the change that follows one that is undone. */
+export function takeOut(
+  journal: JournalFile,
+  fd: number,
+  record: RewriteRecord | AppendRecord,
+  from: number,
+  to: number,
+  size: number,
+): void {
+  if (from >= to) return;
+  if (to === size) {
+    journal.disk.truncate(fd, from);
+    journal.disk.sync(fd);
+    return;
+  }
+  const shapes = [
+    { kind: 'keep', from: 0, to: from },
+    { kind: 'keep', from: to, to: size },
+  ] as const;
+  const limits = record.kind === 'append' ? STEP_LIMITS : record.limits;
+  follow(journal, endOf(record), fd, planRewrite(size, shapes), record.identity, limits, record.id);
 }
 
 function carryOut(change: Change, number: number, step: Step): void {
