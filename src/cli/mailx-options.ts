@@ -136,14 +136,7 @@ function isHeader(argument: string): boolean {
 export function decideMailx({ values, operands, help }: ParsedLine): MailxRequest {
   if (help !== undefined) return { kind: 'help', text: help };
   if (values.version) return { kind: 'version' };
-  const choices: SessionChoices = {
-    noSystemRc: values.n === true,
-    ignoreInterrupts: values.i === true,
-    escapes: values['~'] === true || values.I === true,
-    verbose: values.verbose === true,
-    set: listOf(values, 'S'),
-    from: textOf(values, 'r'),
-  };
+  const choices = choicesOf(values);
   refuseLineEnds('the sender (-r)', [choices.from]);
   const reading = ['u', 'f', 'e', 'H', 'json', 'json=headers', 'R'].find((name) => values[name] !== undefined);
   const sending = ['subject', 'c', 'b', 'a', 'A', 'E', 'F', 't'].find((name) => values[name] !== undefined);
@@ -153,6 +146,18 @@ export function decideMailx({ values, operands, help }: ParsedLine): MailxReques
   if (reading === undefined && (operands.length > 0 || sending !== undefined))
     return sendRequest(values, operands, choices);
   return readRequest(values, operands, choices);
+}
+
+/** The values of SESSION_OPTIONS and -r. */
+export function choicesOf(values: ParsedLine['values']): SessionChoices {
+  return {
+    noSystemRc: values.n === true,
+    ignoreInterrupts: values.i === true,
+    escapes: values['~'] === true || values.I === true,
+    verbose: values.verbose === true,
+    set: listOf(values, 'S'),
+    from: textOf(values, 'r'),
+  };
 }
 
 function dashed(name: string): string {
@@ -215,4 +220,9 @@ export function sendRequest(
   }
   if (request.to.some((name) => name.trim() === '')) throw usage('a recipient is empty: nothing sent');
   return request;
+}
+
+/** A request to read the caller's system mailbox, with nothing else chosen. */
+export function plainRequest(kind: ReadRequest['kind']): ReadRequest {
+  return { ...readRequest({}, [], choicesOf({})), kind };
 }

@@ -70,11 +70,13 @@ async function runSubcommand(subcommand: Subcommand, invocation: Invocation): Pr
   return run({ ...withCommonOptions(invocation, line.values), subcommand: subcommand.name }, line);
 }
 
-/** --root beats TMAIL_ROOT; an empty one stands for none. */
 function withCommonOptions(invocation: Invocation, values: Readonly<Record<string, unknown>>): Invocation {
-  const root = typeof values.root === 'string' ? values.root : invocation.env.TMAIL_ROOT;
-  const config = typeof values.config === 'string' ? values.config : undefined;
-  return { ...invocation, root: root === '' ? undefined : root, config };
+  const { root, config } = values;
+  return {
+    ...invocation,
+    root: typeof root === 'string' ? root : undefined,
+    config: typeof config === 'string' ? config : undefined,
+  };
 }
 
 /** One line for what went wrong, and the exit status. */
@@ -99,7 +101,7 @@ async function main(): Promise<number> {
     calledAs: face === undefined ? 'tmail' : calledAs,
     args: process.argv.slice(2),
     env: process.env,
-    root: process.env.TMAIL_ROOT,
+    root: undefined,
     config: undefined,
     subcommand: undefined,
   };

@@ -2,10 +2,11 @@
  * `mailq`: lists the messages that were handed over and wait for a daemon to take them up.
  */
 import { errnoOf, MailError, reasonOf } from '../core/errors.ts';
+import type { Disk } from '../core/files.ts';
 import { pad, visible } from '../core/text.ts';
 import { listSubmit, readSubmit, type SubmitEntry } from '../queue/submit.ts';
 import type { ParsedLine } from './command-line.ts';
-import { foundation, type Invocation } from './services.ts';
+import { foundation, type Invocation, mailboxContext, submitDirs } from './services.ts';
 import { printError, printText } from './stdio.ts';
 
 /** One entry as lines for people. */
@@ -16,39 +17,42 @@ function describe({ id, header, message }: SubmitEntry): string {
 }
 
 export async function run(invocation: Invocation, { values }: ParsedLine): Promise<number> {
-  const { disk, paths } = await foundation(invocation);
-  let ids: ReturnType<typeof listSubmit>;
-  try {
-    ids = listSubmit(disk, paths.submit);
-  } catch (error) {
-    if (errnoOf(error) !== 'EACCES') throw error;
-    throw new MailError(`${paths.submit}: ${reasonOf(error)}; only root may list the queue`, { temporary: false });
-  }
+  const base = await foundation(invocation);
+  const dirs = submitDirs(base, mailboxContext(base, printError));
+  const { disk } = base;
   let status = 0;
   let shown = 0;
-  for (const id of ids) {
-    try {
-      const entry = readSubmit(disk, paths.submit, id);
-      if (entry === undefined) continue;
-      shown += 1;
-      const { header, message, owner } = entry;
-      printText(
-        values.json === true
-          ? `${JSON.stringify({ id, size: message.length, submitted: Math.floor(header.submitted / 1000), from: header.from, recipients: header.recipients, owner })}\n`
-          : describe(entry),
-      );
-    } catch (error) {
-      if (!(error instanceof MailError)) throw error;
-      printError(`mailq: ${error.message}`);
-      status = 1;
+  for (const dir of dirs) {
+    for (const id of idsIn(disk, dir)) {
+      try {
+        const entry = readSubmit(disk, dir, id);
+        if (entry === undefined) continue;
+        shown += 1;
+        printText(values.json === true ? `${JSON.stringify(toObject(entry))}\n` : describe(entry));
+      } catch (error) {
+        if (!(error instanceof MailError)) throw error;
+        printError(`mailq: ${error.message}`);
+        status = 1;
+      }
     }
   }
-  if (values.json !== true && status === 0) {
-    printText(
-      shown === 0
-        ? `${visible(paths.submit)}: nothing waits\n`
-        : `${shown} waiting in ${visible(paths.submit)} for the mail daemon\n`,
-    );
-  }
+  if (values.json === true) return status;
+  const where = dirs.map(visible).join(' and ');
+  printText(shown === 0 ? `nothing waits in ${where}\n` : `${shown} waiting in ${where} for a mail daemon\n`);
   return status;
+}
+
+function idsIn(disk: Disk, dir: string): ReturnType<typeof listSubmit> {
+  try {
+    return listSubmit(disk, dir);
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error;
+    printError(`mailq: ${dir}: ${reasonOf(error)}; only root may list it, your own mail in it is safe`);
+    return [];
+  }
+}
+
+function toObject({ id, header, message, owner }: SubmitEntry): object {
+  const { from, recipients, submitted } = header;
+  return { id, size: message.length, submitted: Math.floor(submitted / 1000), from, recipients, owner };
 }

@@ -1,9 +1,155 @@
 /**
  * The sendmail face: what cron, git and other programs call to hand a message over.
+ *
+ * Takes sendmail's options; those that only tune the old program are read and ignored. `-bp` is mailq, `-bi` newaliases.
+ * What needs the mail server (`-bs`, `-bd`, `-q`) is refused by name. Exit statuses are those of sysexits.h.
  */
-import { UserError } from '../core/errors.ts';
-import type { Invocation } from './services.ts';
+import { readSync } from 'node:fs';
+import { EX, errnoOf, UserError } from '../core/errors.ts';
+import { visible } from '../core/text.ts';
+import type { ParsedLine } from './command-line.ts';
+import { foundation, type Invocation, lazyOutbox, mailboxContext } from './services.ts';
+import { printError } from './stdio.ts';
+import { prepareSubmission } from './submission.ts';
 
-export async function runSendmail(_invocation: Invocation): Promise<number> {
-  throw new UserError('not part of this build yet');
+/** EX_USAGE of sysexits.h; mailx's own is 2. */
+const USAGE = 64;
+
+export interface SendmailRequest {
+  readonly mode: 'send' | 'mailq' | 'newaliases';
+  readonly recipients: readonly string[];
+  /** -t */
+  readonly fromHeader: boolean;
+  /** -i: a line with a single dot is text. */
+  readonly ignoreDots: boolean;
+  /** Envelope sender (-f, -r); '' for `<>`; undefined: the caller. */
+  readonly from: string | undefined;
+  /** Full name (-F). */
+  readonly fullName: string | undefined;
+  readonly verbose: boolean;
+}
+
+/** What becomes of an option letter: with a value that must follow, with one glued to it, alone. */
+const WITH_VALUE = new Set([...'BCDFfhLNOopRrVX']);
+const GLUED = new Set([...'Abdeq']);
+const ALONE = new Set([...'GimnstUv']);
+
+/** Reads sendmail's options. Throws UserError with EX_USAGE. */
+export function readSendmailArguments(args: readonly string[]): SendmailRequest {
+  const recipients: string[] = [];
+  const found: [letter: string, value: string][] = [];
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i] ?? '';
+    if (argument === '--') {
+      recipients.push(...args.slice(i + 1));
+      break;
+    }
+    if (!argument.startsWith('-') || argument === '-') {
+      recipients.push(argument);
+      continue;
+    }
+    for (let at = 1; at < argument.length; at++) {
+      const letter = argument[at] ?? '';
+      const rest = argument.slice(at + 1);
+      if (ALONE.has(letter)) {
+        found.push([letter, '']);
+        continue;
+      }
+      if (!WITH_VALUE.has(letter) && !GLUED.has(letter))
+        throw new UserError(`sendmail has no option -${letter}`, USAGE);
+      const value = rest !== '' || GLUED.has(letter) ? rest : args[++i];
+      if (value === undefined) throw new UserError(`-${letter} needs a value`, USAGE);
+      found.push([letter, value]);
+      break;
+    }
+  }
+  return toRequest(found, recipients);
+}
+
+function toRequest(found: readonly [string, string][], recipients: readonly string[]): SendmailRequest {
+  const last = (letters: string) => found.findLast(([letter]) => letters.includes(letter))?.[1];
+  const mode = last('b') ?? 'm';
+  if (found.some(([letter]) => letter === 'q') || ['s', 'd', 'D', 'v', 't', 'h', 'H', 'P'].includes(mode)) {
+    const option = found.some(([letter]) => letter === 'q') ? '-q' : `-b${mode}`;
+    throw new UserError(`${option} needs the mail server, which this version does not have`, EX.unavailable);
+  }
+  if (!['m', 'p', 'i', 'a'].includes(mode)) throw new UserError(`sendmail has no mode -b${mode}`, USAGE);
+  const from = last('fr')?.replace(/^<(.*)>$/, '$1');
+  for (const value of [...recipients, from ?? '', last('F') ?? '']) {
+    if (/[\r\n\0]/.test(value))
+      throw new UserError(`${JSON.stringify(value)}: a line end in an address: nothing sent`, USAGE);
+  }
+  const dots = found.some(([letter, value]) => letter === 'i' || (letter === 'o' && value.startsWith('i')));
+  return {
+    mode: mode === 'p' ? 'mailq' : mode === 'i' ? 'newaliases' : 'send',
+    recipients: recipients
+      .flatMap((text) => text.split(','))
+      .map((text) => text.trim().replace(/^<(.*)>$/, '$1'))
+      .filter(Boolean),
+    fromHeader: found.some(([letter]) => letter === 't'),
+    ignoreDots: dots,
+    from,
+    fullName: last('F'),
+    verbose: found.some(([letter]) => letter === 'v'),
+  };
+}
+
+/** All of standard input, up to a line with a single dot when that ends the message. */
+function readMessage(ignoreDots: boolean): Uint8Array {
+  const parts: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(65_536);
+    const size = readSome(chunk);
+    if (size === 0) break;
+    parts.push(chunk.subarray(0, size));
+  }
+  const all = Buffer.concat(parts);
+  if (ignoreDots) return all;
+  const dot = /(?:^|\n)\.\r?(?:\n|$)/.exec(all.toString('latin1'));
+  return dot === null ? all : all.subarray(0, dot.index === 0 && all[0] !== 0x0a ? 0 : dot.index + 1);
+}
+
+function readSome(into: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(0, into);
+    } catch (error) {
+      if (errnoOf(error) === 'EOF') return 0;
+      if (errnoOf(error) !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}
+
+export async function runSendmail(invocation: Invocation): Promise<number> {
+  const request = readSendmailArguments(invocation.args);
+  const none: ParsedLine = { values: {}, operands: [], help: undefined };
+  if (request.mode === 'mailq') return (await import('./queue.ts')).run(invocation, none);
+  if (request.mode === 'newaliases') return (await import('./newaliases.ts')).run(invocation, none);
+  if (request.recipients.length === 0 && !request.fromHeader) {
+    throw new UserError('no recipient: name some, or use -t to take them from the message', USAGE);
+  }
+  const base = await foundation(invocation);
+  const context = mailboxContext(base, printError);
+  const now = Date.now();
+  const { message, recipients } = prepareSubmission(readMessage(request.ignoreDots), {
+    recipientsFromHeader: request.fromHeader,
+    sender: {
+      name: request.fullName ?? base.user.fullName,
+      address: request.from || `${base.user.name}@${base.hostname}`,
+    },
+    hostname: base.hostname,
+    now,
+    zone: -new Date(now).getTimezoneOffset(),
+  });
+  const all = [...new Set([...request.recipients, ...recipients])];
+  if (all.length === 0) throw new UserError('no recipient in To, Cc or Bcc: nothing sent', USAGE);
+  const envelope = { from: request.from ?? base.user.name, recipients: all };
+  const { note } = await lazyOutbox(base, context)(message, envelope, {
+    mta: undefined,
+    verbose: request.verbose,
+    explicitSender: request.from !== undefined,
+  });
+  if (request.verbose && note !== '') printError(`sendmail: ${visible(note)}`);
+  return EX.ok;
 }

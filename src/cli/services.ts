@@ -1,14 +1,17 @@
 /**
  * Wires the parts: what the command line was given becomes the Services of a session.
  */
-import { hostname as systemHostname } from 'node:os';
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { type SystemPaths, stateDir, stateDirsOf, systemMailbox, systemPaths } from '../config/paths.ts';
-import { EX, MailError, UserError } from '../core/errors.ts';
+import { type Config, loadConfig, optionValue } from '../config/load.ts';
+import { type SystemPaths, stateDir, stateDirsOf, systemMailbox } from '../config/paths.ts';
+import { MailError } from '../core/errors.ts';
 import { type Disk, realDisk } from '../core/files.ts';
+import { visible } from '../core/text.ts';
 import { currentUser, lookUpUid, lookUpUser, type User } from '../core/users.ts';
 import { createLocker } from '../mailbox/lock.ts';
 import type { MailboxContext } from '../mailbox/mailbox.ts';
+import type { Io, Outbox, Services } from '../session/io.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -19,9 +22,9 @@ export interface Invocation {
   /** Arguments without the program's name, and without the subcommand. */
   readonly args: readonly string[];
   readonly env: Environment;
-  /** --root or TMAIL_ROOT. */
+  /** --root; TMAIL_ROOT stands in `env`. */
   readonly root: string | undefined;
-  /** --config */
+  /** --config. */
   readonly config: string | undefined;
   /** The subcommand it was called with. */
   readonly subcommand: string | undefined;
@@ -30,6 +33,7 @@ export interface Invocation {
 /** What every face needs: the disk, where things lie, who asks. */
 export interface Foundation {
   readonly disk: Disk;
+  readonly config: Config;
   readonly paths: SystemPaths;
   readonly user: User;
   readonly hostname: string;
@@ -44,15 +48,16 @@ const FILE_VARIABLES = ['MAIL', 'MBOX', 'DEAD', 'MAILRC'];
  * LOGNAME when it is one, else whoever has the caller's number; the environment is that user's.
  */
 export async function foundation(invocation: Invocation, asUser?: string): Promise<Foundation> {
-  const { root = '' } = invocation;
-  const disk = realDisk;
-  if (root !== '' && disk.stat(root)?.kind !== 'directory') {
-    throw new UserError(`${root}: no such folder (--root, TMAIL_ROOT)`, EX.usage);
-  }
-  const paths = systemPaths(root);
-  const user = whoAsks(invocation.env, root, asUser);
-  const env = root === '' ? invocation.env : environmentWithin(root, user, invocation.env);
-  return { disk, paths, user, hostname: systemHostname(), env };
+  const { root: given, config: file, env: outer } = invocation;
+  const config = await loadConfig({
+    ...(given === undefined ? {} : { root: given }),
+    ...(file === undefined ? {} : { file }),
+    env: outer,
+  });
+  const root = config.root.value;
+  const user = whoAsks(outer, root, asUser);
+  const env = root === '' ? outer : environmentWithin(root, user, outer);
+  return { disk: realDisk, config, paths: config.paths, user, hostname: config.hostname.value, env };
 }
 
 function whoAsks(env: Environment, root: string, asUser: string | undefined): User {
@@ -79,14 +84,16 @@ function environmentWithin(root: string, user: User, env: Environment): Environm
 
 /** What opening and changing mailboxes needs. `notify` gets one line for the user. */
 export function mailboxContext(base: Foundation, notify: (text: string) => void): MailboxContext {
-  const { disk, paths, user, hostname, env } = base;
+  const { disk, config, paths, user, hostname, env } = base;
   const now = Date.now;
+  const seconds = optionValue(config, 'mailbox.lock_timeout');
+  const timeout = seconds === undefined ? {} : { timeoutMs: seconds * 1000 };
   let own: string | undefined;
   // Looked for when first needed: what only reads must work where nothing can be written.
   const ownDir = () => (own ??= stateDir(user, env, paths, disk));
   return {
     disk,
-    locker: createLocker({ disk, hostname, now, notify }),
+    locker: createLocker({ disk, hostname, now, notify, ...timeout }),
     get stateDir() {
       return ownDir();
     },
@@ -106,4 +113,60 @@ export function mailboxContext(base: Foundation, notify: (text: string) => void)
 /** The system mailbox that `tmail` opens: $MAIL of the user who asks, else the one in the spool. */
 export function ownMailbox({ env, paths, user }: Foundation): string {
   return env.MAIL !== undefined && env.MAIL !== '' ? env.MAIL : systemMailbox(paths, user.name);
+}
+
+/** Everything that a session needs, shown by `io`. */
+export function sessionServices(base: Foundation, io: Io): Services {
+  const { disk, paths, user, hostname, env } = base;
+  const mailbox = mailboxContext(base, (text) => io.err(visible(text)));
+  return {
+    io,
+    disk,
+    mailbox,
+    user,
+    hostname,
+    env,
+    systemMailbox: (name) => systemMailbox(paths, name),
+    outbox: lazyOutbox(base, mailbox),
+    now: Date.now,
+  };
+}
+
+/** The way out, loaded when the first message is handed on. */
+export function lazyOutbox(base: Foundation, mailbox: MailboxContext): Outbox {
+  return async (message, envelope, how) => {
+    const { createOutbox } = await import('./outbox.ts');
+    const { disk, paths, hostname, env } = base;
+    const outbox = createOutbox({
+      disk,
+      mailbox,
+      hostname,
+      env,
+      systemMailbox: (name) => systemMailbox(paths, name),
+      lookUpUser: (name) => lookUpUser(name, paths.root),
+      submitDirs: submitDirs(base, mailbox),
+      sendmailProgram: paths.root === '' ? foreignSendmail() : undefined,
+      uid: process.geteuid?.() ?? 0,
+      now: Date.now,
+    });
+    return outbox(message, envelope, how);
+  };
+}
+
+/** Where submitted mail waits: the system's folder, and the caller's own where that cannot be written. */
+export function submitDirs({ paths }: Foundation, mailbox: MailboxContext): string[] {
+  try {
+    return [paths.submit, join(mailbox.stateDir, 'submit')];
+  } catch (error) {
+    if (!(error instanceof MailError)) throw error;
+    return [paths.submit];
+  }
+}
+
+/** The delivery program of the system, unless it is this program by another name. */
+function foreignSendmail(): string | undefined {
+  const path = ['/usr/sbin/sendmail', '/usr/lib/sendmail'].find((candidate) => existsSync(candidate));
+  if (path === undefined) return undefined;
+  const own = join(import.meta.dirname, '../bin/tmail');
+  return existsSync(own) && realpathSync(path) === realpathSync(own) ? undefined : path;
 }

@@ -5,7 +5,7 @@
  * goes out with `tmail -- demo` or `tmail send demo`.
  */
 import type { LineSyntax, OptionRow, ParsedLine } from './command-line.ts';
-import { COMMON_OPTIONS, MAILX_OPTIONS } from './mailx-options.ts';
+import { COMMON_OPTIONS, MAILX_OPTIONS, SEND_OPTIONS, SESSION_OPTIONS } from './mailx-options.ts';
 import type { Invocation } from './services.ts';
 
 export interface Subcommand {
@@ -21,6 +21,25 @@ export interface Subcommand {
 }
 
 export const SUBCOMMANDS: readonly Subcommand[] = [
+  {
+    name: 'send',
+    operands: 'TO...',
+    summary: 'send what standard input holds, or what is typed on a terminal',
+    options: [...SEND_OPTIONS, ...SESSION_OPTIONS],
+    completes: 'user',
+    load: () => import('./send.ts'),
+  },
+  {
+    name: 'demo',
+    operands: '',
+    summary: 'make a mail system of made-up people in a temporary folder and open a mailbox there',
+    options: [
+      { flags: '--dir <dir>', help: 'make it in DIR, which must be new or empty', value: 'folder' },
+      { flags: '--print', help: 'print the headers and what to try next; open nothing' },
+    ],
+    completes: 'none',
+    load: () => import('./demo.ts'),
+  },
   {
     name: 'mailq',
     operands: '',

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { readSendmailArguments, type SendmailRequest } from '../../src/cli/sendmail.ts';
+import { UserError } from '../../src/core/errors.ts';
+
+const plain: SendmailRequest = {
+  mode: 'send',
+  recipients: [],
+  fromHeader: false,
+  ignoreDots: false,
+  from: undefined,
+  fullName: undefined,
+  verbose: false,
+};
+
+const calls: readonly [who: string, args: string, request: Partial<SendmailRequest>][] = [
+  [
+    'vixie cron',
+    '-i -FCronDaemon -B8BITMIME -oem lee',
+    { ignoreDots: true, fullName: 'CronDaemon', recipients: ['lee'] },
+  ],
+  [
+    'git send-email',
+    '-i lee@example.com dl@example.com',
+    { ignoreDots: true, recipients: ['lee@example.com', 'dl@example.com'] },
+  ],
+  [
+    'git send-email with an envelope sender',
+    '-f dl@example.com -i lee',
+    { from: 'dl@example.com', ignoreDots: true, recipients: ['lee'] },
+  ],
+  ['php', '-t -i', { fromHeader: true, ignoreDots: true }],
+  ['mutt', '-oem -oi -- lee dl', { ignoreDots: true, recipients: ['lee', 'dl'] }],
+  [
+    'mutt with use_envelope_from',
+    '-oem -oi -f lee@example.com -- dl',
+    { ignoreDots: true, from: 'lee@example.com', recipients: ['dl'] },
+  ],
+  ['joined letters', '-tiv', { fromHeader: true, ignoreDots: true, verbose: true }],
+  [
+    'joined with a value at the end',
+    '-tif dl@example.com',
+    { fromHeader: true, ignoreDots: true, from: 'dl@example.com' },
+  ],
+  ['a null sender', '-f <> lee', { from: '', recipients: ['lee'] }],
+  ['a sender in brackets', '-f<dl@example.com> lee', { from: 'dl@example.com', recipients: ['lee'] }],
+  ['the last sender counts', '-f a -r b lee', { from: 'b', recipients: ['lee'] }],
+  ['options after recipients', 'lee -i', { ignoreDots: true, recipients: ['lee'] }],
+  ['a list with commas', 'lee,dl', { recipients: ['lee', 'dl'] }],
+  ['DSN wishes', '-N success,failure -R hdrs -V id lee', { recipients: ['lee'] }],
+  ['old delivery modes', '-odb -OErrorMode=m -bm -Am lee', { recipients: ['lee'] }],
+  ['an address that begins with a dash', '-- -lee@example.com', { recipients: ['-lee@example.com'] }],
+  ['mailq', '-bp', { mode: 'mailq' }],
+  ['newaliases', '-bi', { mode: 'newaliases' }],
+];
+
+test.each(calls)('reads the call of %s', (_who, args, request) => {
+  expect(readSendmailArguments(args.split(' '))).toEqual({ ...plain, ...request });
+});
+
+const wrong: readonly [what: string, args: readonly string[], status: number, reason: RegExp][] = [
+  ['an unknown option', ['-Z'], 64, /no option -Z/],
+  ['a value that is missing', ['-f'], 64, /-f needs a value/],
+  ['an unknown mode', ['-bz'], 64, /no mode -bz/],
+  ['SMTP on standard input', ['-bs'], 69, /-bs needs the mail server/],
+  ['a queue run', ['-q'], 69, /-q needs/],
+  ['a queue run now and then', ['-q15m'], 69, /-q needs/],
+  ['a daemon', ['-bd', '-q15m'], 69, /needs the mail server/],
+  ['a line end in a recipient', ['lee\nBcc: eve@example.com'], 64, /line end/],
+  ['a line end in the sender', ['-f', 'lee\nX: y', 'dl'], 64, /line end/],
+  ['a line end in the name', ['-F', 'Lee\rX: y', 'dl'], 64, /line end/],
+];
+
+test.each(wrong)('refuses %s', (_what, args, status, reason) => {
+  let error: unknown;
+  try {
+    readSendmailArguments(args);
+  } catch (caught) {
+    error = caught;
+  }
+  expect(error).toBeInstanceOf(UserError);
+  expect(error).toMatchObject({ status, message: expect.stringMatching(reason) });
+});
