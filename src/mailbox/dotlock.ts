@@ -11,7 +11,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { errnoOf, reasonOf } from '../core/errors.ts';
+import { errnoOf } from '../core/errors.ts';
 import type { Disk, FileStat } from '../core/files.ts';
 import type { Processes } from '../core/processes.ts';
 
@@ -139,11 +139,7 @@ export function ageOf(stat: FileStat, nowMs: number): number {
 export type MakeResult =
   | { readonly kind: 'made'; readonly stat: FileStat }
   | { readonly kind: 'exists' }
-  | { readonly kind: 'impossible'; readonly code: string; readonly reason: string };
-
-function impossible(error: unknown): MakeResult {
-  return { kind: 'impossible', code: errnoOf(error) ?? '', reason: reasonOf(error) };
-}
+  | { readonly kind: 'impossible'; readonly error: unknown };
 
 /** A name of our own beside the lock; nobody else uses it. */
 function temporaryName(lockPath: string): string {
@@ -157,7 +153,7 @@ export function makeDotlock(disk: Disk, lockPath: string, content: string): Make
   try {
     fd = disk.open(temporary, 'exclusive', 0o644);
   } catch (error) {
-    return impossible(error);
+    return { kind: 'impossible', error };
   }
   try {
     writeContent(disk, fd, content);
@@ -195,7 +191,7 @@ function openDotlock(disk: Disk, lockPath: string, content: string): MakeResult 
   try {
     fd = disk.open(lockPath, 'exclusive', 0o644);
   } catch (error) {
-    return errnoOf(error) === 'EEXIST' ? { kind: 'exists' } : impossible(error);
+    return errnoOf(error) === 'EEXIST' ? { kind: 'exists' } : { kind: 'impossible', error };
   }
   try {
     writeContent(disk, fd, content);

@@ -2,9 +2,9 @@
  * Every lock on a mailbox is taken here: fcntl, then the dotlock, released in reverse (Debian policy 11.6).
  *
  * Programs differ in which they take first, so neither is ever held while waiting for the other: both are only tried,
- * and when one is taken by somebody else everything is given back, for a random time that grows from 10 ms to 1 s. After
- * a second of waiting the user is told for whom; after `timeoutMs` a temporary MailError says who holds what, for how
- * long, and what to do.
+ * and when one is taken by somebody else everything is given back, for a random time that grows from 10 ms to half a
+ * second. After a second of waiting the user is told for whom; after `timeoutMs` a temporary MailError says who holds
+ * what, for how long, and what to do.
  *
  * - In one process, calls for the same file queue up (fcntl would not keep them apart in every case).
  * - A stale dotlock is taken away, and that is said (dotlock.ts has the rules).
@@ -33,6 +33,7 @@ import {
   makeDotlock,
   removeDotlock,
   removeStale,
+  STALE_AFTER,
   sameFile,
   whyStale,
 } from './dotlock.ts';
@@ -72,7 +73,7 @@ export interface LockerOptions {
 }
 
 const FIRST_WAIT_MS = 10;
-const LONGEST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 500;
 const TELL_AFTER_MS = 1000;
 const HELPERS = ['/usr/bin/dotlockfile', '/usr/local/bin/dotlockfile', '/bin/dotlockfile'];
 
@@ -145,34 +146,35 @@ export function createLocker(options: LockerOptions): Locker {
         });
       }
       if (made.kind === 'impossible') {
-        const why = `${lockPath} cannot be made (${made.reason})`;
-        return PERMISSION.has(made.code) ? askHelper(lockPath, why) : { kind: 'unable', why };
+        return refused(lockPath, made.error, `${lockPath} cannot be made (${reasonOf(made.error)})`);
       }
     }
-    const found = findDotlock(disk, lockPath);
-    return { kind: 'busy', ...busyDotlock(lockPath, found) };
+    return busyDotlock(lockPath, findDotlock(disk, lockPath));
   }
 
   /** Takes a stale lock away; returns what stands in the way when it could not, or is not stale. */
   function clearStale(lockPath: string, found: FoundLock): DotlockAttempt | undefined {
     const age = ageOf(found.stat, now());
     const why = whyStale(found.holder, age, here);
-    if (why === undefined) return { kind: 'busy', ...busyDotlock(lockPath, found) };
+    if (why === undefined) return busyDotlock(lockPath, found);
     const what = `the stale lock ${lockPath}${who(found)}: ${why}, it is ${spanText(age)} old`;
     try {
-      if (!removeStale(disk, lockPath, found, here)) return { kind: 'busy', ...busyDotlock(lockPath, found) };
+      if (!removeStale(disk, lockPath, found, here)) return busyDotlock(lockPath, found);
       notify(`removed ${what}`);
       return undefined;
     } catch (error) {
-      if (!PERMISSION.has(errnoOf(error) ?? '')) throw error;
-      return askHelper(lockPath, `cannot remove ${what} (${reasonOf(error)})`);
+      return refused(lockPath, error, `cannot remove ${what} (${reasonOf(error)})`);
     }
   }
 
-  function busyDotlock(lockPath: string, found: FoundLock | undefined): Omit<Busy, 'kind'> {
-    const age = found === undefined ? 0 : ageOf(found.stat, now());
-    const text = `${lockPath}${found === undefined ? '' : who(found)}, ${spanText(age)} old`;
-    return { text, remedy: `end the program that holds it, or if there is none: rm ${lockPath}` };
+  function busyDotlock(lockPath: string, found: FoundLock | undefined): Busy {
+    if (found === undefined) return { kind: 'busy', text: lockPath, remedy: 'try again' };
+    const age = ageOf(found.stat, now());
+    const text = `${lockPath}${who(found)}, ${spanText(age)} old`;
+    const left = whyStale(found.holder, STALE_AFTER + 1, here);
+    if (left === undefined) return { kind: 'busy', text, remedy: 'end that process if it hangs' };
+    const due = spanText(STALE_AFTER - age);
+    return { kind: 'busy', text, remedy: `${left}: the lock counts as stale in ${due}, or at once: rm ${lockPath}` };
   }
 
   function who({ holder: { pid, host } }: FoundLock): string {
@@ -180,6 +182,14 @@ export function createLocker(options: LockerOptions): Locker {
     return host === undefined || host === here.hostname
       ? `, held by ${processText(pid, here)}`
       : `, held by process ${pid} on ${host}`;
+  }
+
+  /** What to do when the folder does not let us make or remove a lock. */
+  function refused(lockPath: string, error: unknown, why: string): DotlockAttempt {
+    const code = errnoOf(error) ?? '';
+    if (PERMISSION.has(code)) return askHelper(lockPath, why);
+    if (NO_ROOM.has(code)) return { kind: 'unable', why };
+    throw new MailError(why, { temporary: true, cause: error });
   }
 
   /** Lets dotlockfile(1) make the lock: it may, where only group mail can write. */
@@ -192,7 +202,7 @@ export function createLocker(options: LockerOptions): Locker {
       case 0:
         return taken(() => run('-u', '-q'));
       case HELPER_SAYS_HELD:
-        return { kind: 'busy', ...busyDotlock(lockPath, findDotlock(disk, lockPath)) };
+        return busyDotlock(lockPath, findDotlock(disk, lockPath));
       default:
         return { kind: 'unable', why };
     }
@@ -285,6 +295,8 @@ export function createLocker(options: LockerOptions): Locker {
 
 /** Errors that a folder gives to those who may not write in it. */
 const PERMISSION = new Set(['EACCES', 'EPERM', 'EROFS']);
+/** No dotlock can be made by anybody: the disk is full, or the name with `.lock` too long. */
+const NO_ROOM = new Set(['EDQUOT', 'ENAMETOOLONG', 'ENOSPC']);
 /** lockfile_create(3): L_MAXTRYS. */
 const HELPER_SAYS_HELD = 4;
 
