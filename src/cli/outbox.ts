@@ -137,7 +137,9 @@ function localName(recipient: string, hostname: string): string | undefined {
   if (at < 0) return recipient;
   const domain = recipient.slice(at + 1).toLowerCase();
   const host = hostname.toLowerCase();
-  return [host, 'localhost', 'localhost.localdomain'].includes(domain) ? recipient.slice(0, at) : undefined;
+  return [host, host.split('.')[0], 'localhost', 'localhost.localdomain'].includes(domain)
+    ? recipient.slice(0, at)
+    : undefined;
 }
 
 /** The user of that name, in lower case, without `+detail`, or the one who has the role. */
