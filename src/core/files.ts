@@ -28,6 +28,8 @@ export interface FileStat {
   /** Nanoseconds since 1970. */
   readonly mtimeNs: bigint;
   readonly atimeNs: bigint;
+  /** Last change of content or attributes: unlike mtime, no program can set it back. */
+  readonly ctimeNs?: bigint;
 }
 
 export interface Disk {
@@ -82,6 +84,7 @@ function toStat(s: fs.BigIntStats): FileStat {
     nlink: Number(s.nlink),
     mtimeNs: s.mtimeNs,
     atimeNs: s.atimeNs,
+    ctimeNs: s.ctimeNs,
   };
 }
 
