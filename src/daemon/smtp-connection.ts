@@ -1,0 +1,178 @@
+/**
+ * One SMTP or LMTP client on a socket: bytes to the machine, its actions carried out in order.
+ *
+ * The machine decides nothing by itself; `Inbound` answers its questions. While one is open the socket is not read, so a
+ * client can fill no memory. Time limits: RFC 5321 4.5.3.2.7 asks for at least 5 minutes between commands.
+ */
+import type { Socket } from 'node:net';
+import { type SecureContext, TLSSocket } from 'node:tls';
+import {
+  type Action,
+  type Answer,
+  type Client,
+  type Question,
+  type SmtpConfig,
+  SmtpSession,
+  type TlsInfo,
+} from '../smtp/session.ts';
+
+/** What stands behind a connection. */
+export interface Inbound {
+  decide(question: Question, session: SmtpSession): Promise<Answer> | Answer;
+  /** Throws when the disk takes no more: the message is answered with that at its end. */
+  content(bytes: Uint8Array): void;
+  abandon(): void;
+  refused(command: string, code: number, text: string, session: SmtpSession): void;
+}
+
+export interface ConnectionOptions {
+  readonly config: SmtpConfig;
+  readonly client: Client;
+  readonly inbound: Inbound;
+  /** For STARTTLS. */
+  readonly secureContext?: () => SecureContext;
+  /** TLS is up from the first byte. */
+  readonly tls?: TlsInfo;
+  /** What only a fault of ours explains; the client got a 421. */
+  readonly problem: (error: unknown) => void;
+}
+
+/** Milliseconds of silence that end a connection. */
+const COMMAND_LIMIT = 300_000;
+const CONTENT_LIMIT = 600_000;
+
+export class SmtpServerConnection {
+  readonly #options: ConnectionOptions;
+  readonly #session: SmtpSession;
+  #socket: Socket;
+  #leaving = false;
+  #ended: () => void = () => undefined;
+  /** Resolves when the connection is over. */
+  readonly done: Promise<void>;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#session = new SmtpSession(options.config, options.client, options.tls);
+    this.done = new Promise((resolve) => {
+      this.#ended = resolve;
+    });
+    this.#listen(socket);
+    this.#carryOut(this.#session.start());
+  }
+
+  /** Ends the connection with a 421; a message at its end gets its reply first. */
+  shutDown(): void {
+    this.#leaving = true;
+    if (!this.#session.holding) this.#carryOut(this.#session.shutDown());
+  }
+
+  #listen(socket: Socket): void {
+    socket.setNoDelay(true);
+    socket.setTimeout(COMMAND_LIMIT);
+    socket.on('data', (bytes) => this.#guard(() => this.#carryOut(this.#session.receive(bytes))));
+    socket.on('timeout', () => this.#guard(() => this.#carryOut(this.#session.timedOut())));
+    socket.on('error', () => socket.destroy());
+    socket.on('end', () => socket.end());
+    socket.on('close', () => {
+      if (socket !== this.#socket) return;
+      this.#guard(() => this.#carryOut(this.#session.gone()));
+      this.#ended();
+    });
+  }
+
+  #carryOut(actions: readonly Action[]): void {
+    for (const action of actions) {
+      switch (action.kind) {
+        case 'send':
+          if (this.#socket.writable) this.#socket.write(action.bytes);
+          break;
+        case 'ask':
+          void this.#ask(action.question);
+          break;
+        case 'content':
+          this.#options.inbound.content(action.bytes);
+          break;
+        case 'abandon':
+          this.#options.inbound.abandon();
+          break;
+        case 'refused': {
+          const { code, text } = action.reply;
+          this.#options.inbound.refused(
+            action.command,
+            code,
+            typeof text === 'string' ? text : text.join(' '),
+            this.#session,
+          );
+          break;
+        }
+        case 'startTls':
+          this.#startTls();
+          break;
+        case 'close':
+          this.#socket.end();
+          // A client that does not read its last reply does not keep the socket.
+          setTimeout(() => this.#socket.destroy(), 5000).unref();
+          break;
+      }
+    }
+    this.#socket.setTimeout(this.#session.inContent ? CONTENT_LIMIT : COMMAND_LIMIT);
+    // A client that sends commands and reads no replies is not read either.
+    if (this.#session.holding || this.#socket.writableLength > 256 * 1024) this.#pause();
+    else this.#socket.resume();
+  }
+
+  #pause(): void {
+    this.#socket.pause();
+    if (this.#session.holding) return;
+    this.#socket.once('drain', () => this.#socket.resume());
+  }
+
+  async #ask(question: Question): Promise<void> {
+    let answer: Answer;
+    try {
+      const decided = this.#options.inbound.decide(question, this.#session);
+      answer = decided instanceof Promise ? await decided : await Promise.resolve(decided);
+    } catch (error) {
+      this.#options.problem(error);
+      answer = {
+        kind: 'reply',
+        reply: { code: 451, status: '4.3.0', text: 'Local error in processing, try again later' },
+      };
+    }
+    this.#guard(() => {
+      this.#carryOut(this.#session.answer(answer));
+      if (this.#leaving && !this.#session.holding) this.#carryOut(this.#session.shutDown());
+    });
+  }
+
+  #startTls(): void {
+    const clear = this.#socket;
+    const secureContext = this.#options.secureContext?.();
+    if (secureContext === undefined) throw new Error('STARTTLS without a certificate');
+    clear.removeAllListeners();
+    clear.on('error', () => clear.destroy());
+    const secure = new TLSSocket(clear, { isServer: true, secureContext });
+    this.#socket = secure;
+    secure.once('secure', () => {
+      this.#guard(() => this.#carryOut(this.#session.tlsStarted(tlsInfo(secure))));
+    });
+    this.#listen(secure);
+  }
+
+  /** A fault of ours ends this connection, not the daemon, and never a message that was acknowledged. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.problem(error);
+      if (this.#socket.writable)
+        this.#socket.end(`421 4.3.0 ${this.#options.config.hostname} Local error, closing connection\r\n`);
+      this.#options.inbound.abandon();
+    }
+  }
+}
+
+export function tlsInfo(socket: TLSSocket): TlsInfo {
+  return { version: socket.getProtocol() ?? 'TLS', cipher: socket.getCipher().name };
+}
