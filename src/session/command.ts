@@ -4,19 +4,48 @@
 import type { Services } from './io.ts';
 import type { Session } from './session.ts';
 
+/** A change that `undo` can take back. */
+export interface Step {
+  /** The command line that made it. */
+  readonly line: string;
+  readonly before: Session;
+  readonly after: Session;
+}
+
+/** An `if` that is open. */
+export interface Condition {
+  /** This branch holds: its commands are run. */
+  readonly holds: boolean;
+  /** It lies in a branch that does not hold. */
+  readonly outside: boolean;
+  /** `else` has been met. */
+  readonly other: boolean;
+}
+
 /** The state that commands work on: one holder for the life of a session; `session` is replaced, never changed. */
 export interface CommandContext {
   readonly services: Services;
   session: Session;
-  /** Sessions that `undo` goes back to, newest last. */
-  history: Session[];
+  /** What `undo` takes back, newest last. */
+  history: Step[];
   /** `~` escapes are obeyed: standard input is a terminal, or `-~`. */
   readonly escapes: boolean;
   /** Set when a message could not be handed on: the exit status will be 1. */
   failed: boolean;
   /** How the session ends, once a command said so. */
   ended: 'quit' | 'exit' | undefined;
-  /** Runs one command line, as if it had been typed (`source`, `~:`). */
+  /** The last shell command: what `!` stands for when `bang` is set. */
+  lastShell: string;
+  /** A startup file is being read: some commands are not allowed. */
+  startup: boolean;
+  /** The program sends one message and holds no mailbox (`if s`). */
+  readonly sending: boolean;
+  /** `file:line` of what is being run, to lead its errors; undefined for what is typed. */
+  where: string | undefined;
+  conditions: readonly Condition[];
+  /** How many `source` commands are open. */
+  sourcing: number;
+  /** Runs one command line, as if it had been typed (`source`, `~:`). Tells its errors; never throws. */
   execute(line: string): Promise<void>;
 }
 

@@ -4,13 +4,14 @@
  * Nothing here touches a mailbox. A command takes a Session and gives the next; `undo` goes back to an earlier one; what
  * the end of the session does to the mailbox is decided by planQuit (quit.ts) from the last one.
  */
-import type { Location, Mailbox } from '../mailbox/mailbox.ts';
+import { Flag, type Flags, type Location, type Mailbox } from '../mailbox/mailbox.ts';
+import { headerSizeOf } from '../mailbox/quoting.ts';
 
 /** What this session did to a message, as a bit set. The mailbox knows nothing of it before the end. */
 export const Mark = {
   /** Read this time: print, type, next, top, pipe, copy, undelete, reply. */
   read: 1,
-  /** Listed or printed as the current message already; Enter goes on to the next. */
+  /** Printed in this session: Enter goes on to the next. */
   shown: 2,
   deleted: 4,
   /** hold, preserve: stays in the system mailbox. */
@@ -27,6 +28,8 @@ export const Mark = {
   /** flag. */
   flagged: 512,
   unflagged: 1024,
+  /** Another program removed it while the session was open. */
+  gone: 2048,
 } as const;
 export type Marks = number;
 
@@ -58,6 +61,124 @@ export interface Session {
   readonly settings: Settings;
   /** What `#` names. */
   readonly previous: Location | undefined;
+  /** Charsets in which undeclared 8-bit text of this user's mail probably is, best first. */
+  readonly charsets?: readonly string[];
   /** Content that `edit` changed, by slot. */
   readonly edited: ReadonlyMap<number, Uint8Array>;
+}
+
+/** What a command changes in some messages. */
+export interface MarkChange {
+  /** Slots. */
+  readonly slots: Iterable<number>;
+  readonly set?: Marks;
+  readonly clear?: Marks;
+}
+
+/** A session on a mailbox just opened: nothing done yet, the current message is the first new, else unread, else 1. */
+export function newSession(
+  box: Mailbox,
+  about: Pick<Session, 'system' | 'name' | 'settings'> & {
+    readonly previous?: Location;
+    readonly charsets?: readonly string[];
+  },
+): Session {
+  const session: Session = {
+    box,
+    system: about.system,
+    name: about.name,
+    count: box.length,
+    dot: 0,
+    marks: new Uint16Array(box.length),
+    settings: about.settings,
+    previous: about.previous,
+    charsets: about.charsets ?? [],
+    edited: new Map(),
+  };
+  return { ...session, dot: firstCurrent(session) };
+}
+
+function firstCurrent(session: Session): number {
+  let unread = 0;
+  for (let slot = 0; slot < session.count; slot++) {
+    const { flags } = session.box.info(slot);
+    if ((flags & (Flag.read | Flag.old)) === 0) return slot + 1;
+    if (unread === 0 && (flags & Flag.read) === 0) unread = slot + 1;
+  }
+  return unread === 0 ? Math.min(1, session.count) : unread;
+}
+
+/** The session after marks were set and cleared; the old one stays as it is. */
+export function apply(session: Session, changes: readonly MarkChange[], dot = session.dot): Session {
+  const marks = session.marks.slice();
+  for (const { slots, set = 0, clear = 0 } of changes) {
+    for (const slot of slots) marks[slot] = ((marks[slot] ?? 0) & ~clear) | set;
+  }
+  return { ...session, marks, dot };
+}
+
+export function hasMark(session: Session, slot: number, mark: Marks): boolean {
+  return ((session.marks[slot] ?? 0) & mark) !== 0;
+}
+
+/** Can be named by every command: neither deleted in this session nor taken away by another program. */
+export function isPresent(session: Session, slot: number): boolean {
+  return slot >= 0 && slot < session.count && !hasMark(session, slot, Mark.deleted | Mark.gone);
+}
+
+/** Number of the nearest message that passes, from `number` in steps of `step` (1 or -1), itself not included; or 0. */
+export function nearest(session: Session, number: number, step: 1 | -1, passes = isPresent): number {
+  for (let slot = number - 1 + step; slot >= 0 && slot < session.count; slot += step) {
+    if (passes(session, slot)) return slot + 1;
+  }
+  return 0;
+}
+
+/** The message that a command means that names none: the current one, else the next there is, else the previous; or 0. */
+export function defaultMessage(session: Session, passes = isPresent): number {
+  if (passes(session, session.dot - 1)) return session.dot;
+  return nearest(session, session.dot, 1, passes) || nearest(session, session.dot, -1, passes);
+}
+
+export type ReadState = 'new' | 'unread' | 'read';
+
+/** What the message is to its reader now, earlier sessions and this one taken together. */
+export function readState(session: Session, slot: number): ReadState {
+  const marks = session.marks[slot] ?? 0;
+  const { flags } = session.box.info(slot);
+  if ((marks & Mark.read) !== 0) return 'read';
+  if ((flags & Flag.read) !== 0 && (marks & Mark.unread) === 0) return 'read';
+  return (flags & (Flag.read | Flag.old)) === 0 ? 'new' : 'unread';
+}
+
+/** The flags that shall be stored with the message: its state now, and no longer new. */
+export function flagsNow(session: Session, slot: number): Flags {
+  const marks = session.marks[slot] ?? 0;
+  let flags = (session.box.info(slot).flags | Flag.old) & ~Flag.read;
+  if (readState(session, slot) === 'read') flags |= Flag.read;
+  if ((marks & Mark.answered) !== 0) flags |= Flag.answered;
+  if ((marks & Mark.flagged) !== 0) flags |= Flag.flagged;
+  if ((marks & Mark.unflagged) !== 0) flags &= ~Flag.flagged;
+  return flags;
+}
+
+/** Header, empty line and body as the session sees them: what `edit` made of it, else what the mailbox holds. */
+export function contentOf(session: Session, slot: number): Uint8Array {
+  return session.edited.get(slot) ?? session.box.content(slot);
+}
+
+/** The header alone, the empty line included. */
+export function headerOf(session: Session, slot: number): Uint8Array {
+  const edited = session.edited.get(slot);
+  return edited === undefined ? session.box.header(slot) : edited.subarray(0, headerSizeOf(edited));
+}
+
+/** The session with the mail that came in meanwhile, and without what other programs took away. */
+export function takeIn(session: Session, removed: readonly number[]): Session {
+  const count = session.box.length;
+  const marks = new Uint16Array(count);
+  marks.set(session.marks);
+  const grown: Session = { ...session, count, marks };
+  const next = apply(grown, [{ slots: removed, set: Mark.gone }]);
+  return { ...next, dot: next.dot === 0 ? firstCurrent(next) : defaultMessage(next) || next.dot };
 }

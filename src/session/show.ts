@@ -1,0 +1,197 @@
+/**
+ * Commands that show: headers, from, z, next, print, top, more, size, =.
+ *
+ * What is shown comes out of hostile bytes: rows pass through core/text.ts, message text through message/render.ts,
+ * which makes it visible. Printing a message makes it read and current.
+ */
+import { EX, UserError } from '../core/errors.ts';
+import { renderMessage } from '../message/render.ts';
+import { isOwn } from '../message/reply.ts';
+import type { CommandContext } from './command.ts';
+import { headerRow, type RowLayout } from './header-row.ts';
+import { ownAddresses } from './recipients.ts';
+import { select, slotsOf } from './select.ts';
+import { apply, contentOf, defaultMessage, hasMark, isPresent, Mark, nearest, type Session } from './session.ts';
+import { isSet, numberOf, variable } from './settings.ts';
+import { words } from './words/en.ts';
+
+/** Rows for these messages. */
+export function headerRows(context: CommandContext, numbers: readonly number[]): string[] {
+  const { io, now } = context.services;
+  const { session } = context;
+  const own = isSet(session.settings, 'showto') ? ownAddresses(context.services, session.settings) : undefined;
+  const layout: RowLayout = {
+    columns: io.columns,
+    now: now(),
+    own: own === undefined ? undefined : (address) => isOwn(own, address),
+  };
+  return numbers.map((number) => headerRow(session, number, layout));
+}
+
+/** Headers on one screen: `screen`, else what the terminal holds beside prompt and a line or two. */
+function screenSize(context: CommandContext): number {
+  return Math.max(numberOf(context.session.settings, 'screen', context.services.io.rows - 4), 1);
+}
+
+/** Numbers of all messages that are there; screens are counted off from the first. */
+function presentNumbers(session: Session): number[] {
+  const numbers: number[] = [];
+  for (let slot = 0; slot < session.count; slot++) if (isPresent(session, slot)) numbers.push(slot + 1);
+  return numbers;
+}
+
+interface Screen {
+  readonly numbers: readonly number[];
+  /** From 0. */
+  readonly index: number;
+  readonly last: number;
+}
+
+/** The screen `away` screens from the one with message `number`, within what there is. */
+function screenWith(context: CommandContext, number: number, away = 0): Screen {
+  const all = presentNumbers(context.session);
+  const size = screenSize(context);
+  const last = Math.max(Math.ceil(all.length / size) - 1, 0);
+  const found = all.findIndex((n) => n >= number);
+  const at = found < 0 ? all.length - 1 : found;
+  const index = Math.min(Math.max(Math.floor(Math.max(at, 0) / size) + away, 0), last);
+  return { numbers: all.slice(index * size, (index + 1) * size), index, last };
+}
+
+function printRows(context: CommandContext, numbers: readonly number[]): void {
+  if (numbers.length > 0) context.services.io.out(headerRows(context, numbers).join('\n'));
+}
+
+/** The screenful with message N, which becomes current, or with the current message. */
+export async function runHeaders(context: CommandContext, argument: string): Promise<void> {
+  const { session } = context;
+  if (argument !== '') {
+    const [number = session.dot] = select(context, argument, 'any');
+    const screen = screenWith(context, number);
+    context.session = { ...session, dot: isPresent(session, number - 1) ? number : (screen.numbers[0] ?? session.dot) };
+    printRows(context, screen.numbers);
+    return;
+  }
+  const { numbers } = screenWith(context, session.dot);
+  if (numbers.length === 0) throw new UserError(words.noApplicable(''));
+  printRows(context, numbers);
+}
+
+/** `z`, `z+`, `z-`, each with how many screens; the first message of the new screen becomes current. */
+export function screenStep(sign: 1 | -1) {
+  return async (context: CommandContext, argument: string): Promise<void> => {
+    const many = argument === '' ? 1 : Number(argument);
+    if (!Number.isInteger(many) || many < 1) throw new UserError(words.notANumber('z', argument), EX.failure);
+    const here = screenWith(context, context.session.dot);
+    if (sign > 0 && here.index === here.last) throw new UserError(words.lastScreen);
+    if (sign < 0 && here.index === 0) throw new UserError(words.firstScreen);
+    const { numbers } = screenWith(context, context.session.dot, sign * many);
+    context.session = { ...context.session, dot: numbers[0] ?? context.session.dot };
+    printRows(context, numbers);
+  };
+}
+
+/** Rows of the messages of a list, deleted ones too when they are named; the last becomes current. */
+export async function runFrom(context: CommandContext, argument: string): Promise<void> {
+  const numbers = select(context, argument, 'any');
+  const last = numbers.findLast((number) => isPresent(context.session, number - 1));
+  context.session = { ...context.session, dot: last ?? context.session.dot };
+  printRows(context, numbers);
+}
+
+export async function runCurrent(context: CommandContext): Promise<void> {
+  context.services.io.out(String(context.session.dot));
+}
+
+export async function runSize(context: CommandContext, argument: string): Promise<void> {
+  const { box, edited } = context.session;
+  const rows = select(context, argument).map((number) => {
+    const size = edited.get(number - 1)?.length ?? box.info(number - 1).size;
+    return `${number}: ${size}`;
+  });
+  context.services.io.out(rows.join('\n'));
+}
+
+export interface PrintOptions {
+  /** All header fields, whatever is ignored or retained. */
+  readonly all?: boolean;
+  /** At most so many lines of the text below the header. */
+  readonly top?: number;
+  /** Through the pager, however short. */
+  readonly paged?: boolean;
+}
+
+/** The text of a message as it is read: header, empty line, body. */
+function messageText(context: CommandContext, number: number, { all = false, top }: PrintOptions): string {
+  const { session } = context;
+  const { ignored, retained } = session.settings;
+  const lines = renderMessage(contentOf(session, number - 1), {
+    columns: context.services.io.terminal ? context.services.io.columns : undefined,
+    ignored,
+    retained,
+    allHeaders: all,
+  });
+  const body = lines.indexOf('') + 1;
+  const shown = top === undefined ? lines : lines.slice(0, body + top);
+  return [words.messageTitle(number), ...shown].join('\n');
+}
+
+/** Prints messages; they are read, and the last one is current. */
+export async function print(
+  context: CommandContext,
+  numbers: readonly number[],
+  options: PrintOptions = {},
+): Promise<void> {
+  const { io, env } = context.services;
+  const { settings } = context.session;
+  const crt = io.terminal && isSet(settings, 'crt') ? numberOf(settings, 'crt', io.rows) : Infinity;
+  for (const number of numbers) {
+    const text = messageText(context, number, options);
+    context.session = apply(
+      context.session,
+      [{ slots: slotsOf([number]), set: Mark.read | Mark.shown, clear: Mark.unread }],
+      number,
+    );
+    const paged = io.terminal && (options.paged === true || text.split('\n').length > crt);
+    if (paged) await io.page(text, variable(settings, env, 'PAGER') ?? 'more');
+    else io.out(`${text}\n`);
+  }
+}
+
+export function printing(options: PrintOptions) {
+  return async (context: CommandContext, argument: string): Promise<void> => {
+    await print(context, select(context, argument), options);
+  };
+}
+
+export async function runTop(context: CommandContext, argument: string): Promise<void> {
+  const top = numberOf(context.session.settings, 'toplines', 5);
+  await print(context, select(context, argument), { top });
+}
+
+/** Enter, `next`, `+`: the current message when it was not printed yet, else the one behind it; with a list, the next of it. */
+export async function runNext(context: CommandContext, argument: string): Promise<void> {
+  const { session } = context;
+  const here = session.dot;
+  const fresh = isPresent(session, here - 1) && !hasMark(session, here - 1, Mark.shown);
+  if (argument !== '') {
+    const numbers = select(context, argument);
+    const next = numbers.find((number) => (fresh ? number >= here : number > here)) ?? numbers[0];
+    if (next !== undefined) await print(context, [next]);
+    return;
+  }
+  const next = fresh ? here : nearest(session, here, 1);
+  if (next > 0) await print(context, [next]);
+  else if (defaultMessage(session) === 0) throw new UserError(words.noApplicable(''));
+  else context.services.io.out(words.atEnd);
+}
+
+/** `-`, `- N`: the previous message, N times. */
+export async function runPrevious(context: CommandContext, argument: string): Promise<void> {
+  const many = argument === '' ? 1 : Number(argument);
+  if (!Number.isInteger(many) || many < 1) throw new UserError(words.notANumber('-', argument));
+  let number = context.session.dot;
+  for (let i = 0; i < many && number > 0; i++) number = nearest(context.session, number, -1);
+  if (number === 0) throw new UserError(words.atBeginning);
+  await print(context, [number]);
+}
