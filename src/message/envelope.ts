@@ -5,8 +5,8 @@
  */
 import { type Address, parseAddresses } from './address.ts';
 import { type MailDate, parseDate } from './date.ts';
-import { charsetHints } from './header.ts';
-import { decodeField, decodeWords, rawText } from './words.ts';
+import { charsetHints, headerSize } from './header.ts';
+import { decodeField, rawText } from './words.ts';
 
 /** The first field of each name counts; lists of all To and Cc fields are joined. */
 export interface EnvelopeFields {
@@ -62,11 +62,13 @@ const LONGEST = 4_000_000;
 
 class Envelope implements EnvelopeFields {
   readonly #values: ReadonlyMap<FieldName, string>;
+  readonly #usual: readonly string[];
   #hints: readonly string[] | undefined;
   readonly #known = new Map<FieldName, unknown>();
 
-  constructor(values: ReadonlyMap<FieldName, string>) {
+  constructor(values: ReadonlyMap<FieldName, string>, usual: readonly string[]) {
     this.#values = values;
+    this.#usual = usual;
   }
 
   get from(): Address[] {
@@ -127,14 +129,18 @@ class Envelope implements EnvelopeFields {
   /** Hints are needed for raw 8-bit text only. */
   #charsets(value: string): readonly string[] {
     if (!/[\x80-\xff?]/.test(value)) return [];
-    this.#hints ??= charsetHints(this.#values.get('content-type'));
+    this.#hints ??= [...charsetHints(this.#values.get('content-type')), ...this.#usual];
     return this.#hints;
   }
 }
 
-/** The envelope of a header as stored; what follows its empty line is not looked at. */
-export function readEnvelope(header: Uint8Array): EnvelopeFields {
-  return new Envelope(findValues(Buffer.from(header.buffer, header.byteOffset, header.byteLength).toString('latin1')));
+/**
+ * The envelope of a header as stored; what follows its empty line is not looked at. `hints` are the charsets in which
+ * this user's undeclared 8-bit text probably is (charsetsOfLocale), behind the one that the message declares.
+ */
+export function readEnvelope(header: Uint8Array, hints: readonly string[] = []): EnvelopeFields {
+  const size = header.length > 4096 ? headerSize(header) : header.length;
+  return new Envelope(findValues(Buffer.from(header.buffer, header.byteOffset, size).toString('latin1')), hints);
 }
 
 function findValues(text: string): Map<FieldName, string> {
@@ -188,9 +194,4 @@ function messageIds(value: string): string[] {
   const ids = /<[^<>]+>/g;
   const plain = value.match(ids) ?? [];
   return plain.map((id) => (/[\s("]/.test(id) ? id.replace(/\([^()]*\)/g, '').replace(/\s+/g, '') : id));
-}
-
-/** A list of addresses as text for a row: names where there are any. */
-export function addressNames(addresses: readonly Address[]): string {
-  return addresses.map(({ name, address }) => decodeWords(name) || address).join(', ');
 }

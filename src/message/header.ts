@@ -55,6 +55,16 @@ class StoredField implements Field {
   }
 }
 
+/** Octets of the header that a message begins with, the empty line included. */
+export function headerSize(bytes: Uint8Array): number {
+  for (let start = 0; start < bytes.length; ) {
+    const end = endOfLine(bytes, start);
+    if (isEmptyLine(bytes, start, end)) return end;
+    start = end;
+  }
+  return bytes.length;
+}
+
 /** The fields of a header; `bytes` may go on behind it (a whole message). */
 export function parseHeader(bytes: Uint8Array): Header {
   const fields: Field[] = [];

@@ -69,12 +69,15 @@ interface Piece {
 
 function pieces(text: string, from: number): Piece[] {
   const found: Piece[] = [];
-  const name = /[\s;]*(?:\([^()]*\)\s*)*([^\s;="()]+)\s*=\s*/y;
+  const name = /(?:\([^()]*\)\s*)*([^\s;="()]+)\s*=\s*/y;
+  const skip = /[\s;]*/y;
   for (let at = from; at < text.length; ) {
-    name.lastIndex = at;
+    skip.lastIndex = at;
+    skip.test(text);
+    name.lastIndex = skip.lastIndex;
     const match = name.exec(text);
     if (match === null) {
-      const next = text.indexOf(';', at + 1);
+      const next = text.indexOf(';', skip.lastIndex);
       if (next < 0) break;
       at = next;
       continue;
@@ -120,7 +123,9 @@ function join(all: readonly Piece[], hints: readonly string[]): Map<string, stri
     else same.push(one);
   }
   const parameters = new Map<string, string>();
-  for (const [name, same] of byName) parameters.set(name, joined(same, hints));
+  // A boundary is octets to be found in the body, not text to be read.
+  for (const [name, same] of byName)
+    parameters.set(name, name === 'boundary' ? (same[0]?.value ?? '') : joined(same, hints));
   return parameters;
 }
 
