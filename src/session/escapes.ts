@@ -11,13 +11,12 @@ import { MailError, reasonOf, UserError } from '../core/errors.ts';
 import { readWhole } from '../core/files.ts';
 import { visible, visibleLines } from '../core/text.ts';
 import { formatAddress } from '../message/address.ts';
-import { renderMessage } from '../message/render.ts';
 import { addText, bodyOf, type Composer, expandHome, readAttachment, readUserFile } from './composer.ts';
 import { deadLetterPath } from './drafts.ts';
 import { letterHeader } from './letter.ts';
 import { parseNames } from './recipients.ts';
 import { select, slotsOf } from './select.ts';
-import { apply, contentOf, Mark } from './session.ts';
+import { apply, Mark } from './session.ts';
 import { variable } from './settings.ts';
 import { sendingWords as words } from './words/en-sending.ts';
 
@@ -98,19 +97,17 @@ function writeOut(composer: Composer, argument: string, typed: string): After {
 }
 
 /** `~f ~F ~m ~M`: messages as they are read, `~m` behind `indentprefix`; they count as read then. */
-function withMessages(how: { readonly indent: boolean; readonly all: boolean }) {
-  return (composer: Composer, argument: string): After => {
+function withMessages(how: { readonly indent: boolean; readonly allHeaders: boolean }) {
+  return async (composer: Composer, argument: string): Promise<After> => {
     const { context } = composer;
     if (context === undefined || context.session.count === 0) throw new UserError(words.noMessages);
     const numbers = select(context, argument);
-    const { ignored, retained } = context.session.settings;
     const prefix = how.indent ? (composer.settings().variables.get('indentprefix') ?? '\t') : '';
+    const { messageText } = await import('./quote.ts');
     for (const number of numbers) {
-      const options = { columns: undefined, ignored, retained, allHeaders: how.all };
-      const lines = renderMessage(contentOf(context.session, number - 1), options);
-      addText(composer, Buffer.from(lines.map((line) => `${prefix}${line}`.trimEnd()).join('\n')));
+      addText(composer, messageText(context.session, number, { prefix, allHeaders: how.allHeaders }));
     }
-    const read = { slots: slotsOf([...numbers]), set: Mark.read, clear: Mark.unread };
+    const read = { slots: slotsOf(numbers), set: Mark.read, clear: Mark.unread };
     context.session = apply(context.session, [read]);
     composer.services.io.out(words.interpolating(numbers.join(' ')));
     return 'goes on';
@@ -261,24 +258,29 @@ export const ESCAPES: readonly Escape[] = [
   { letters: ['<'], usage: '~< FILE, ~< !COMMAND', help: 'put a file in, or what a command prints', run: readIn },
   { letters: ['d'], usage: '~d', help: 'put dead.letter in', run: deadLetter },
   { letters: ['w'], usage: '~w FILE', help: 'write the text to the end of a file', run: writeOut },
-  { letters: ['f'], usage: '~f [LIST]', help: 'put messages in', run: withMessages({ indent: false, all: false }) },
+  {
+    letters: ['f'],
+    usage: '~f [LIST]',
+    help: 'put messages in',
+    run: withMessages({ indent: false, allHeaders: false }),
+  },
   {
     letters: ['F'],
     usage: '~F [LIST]',
     help: 'the same with all headers',
-    run: withMessages({ indent: false, all: true }),
+    run: withMessages({ indent: false, allHeaders: true }),
   },
   {
     letters: ['m'],
     usage: '~m [LIST]',
     help: 'put messages in, indented',
-    run: withMessages({ indent: true, all: false }),
+    run: withMessages({ indent: true, allHeaders: false }),
   },
   {
     letters: ['M'],
     usage: '~M [LIST]',
     help: 'the same with all headers',
-    run: withMessages({ indent: true, all: true }),
+    run: withMessages({ indent: true, allHeaders: true }),
   },
   { letters: ['p'], usage: '~p', help: 'print the letter', run: printLetter },
   { letters: ['e'], usage: '~e', help: 'edit the text with EDITOR', run: withEditor('EDITOR') },

@@ -10,7 +10,6 @@ import { type Address, parseAddresses } from '../message/address.ts';
 import { readEnvelope } from '../message/envelope.ts';
 import { type Field, isFieldName } from '../message/fields.ts';
 import { decodeWords, fieldText, fieldTexts, parseHeader } from '../message/header.ts';
-import { renderMessage } from '../message/render.ts';
 import { forwardSubject, type Original, replyTo, threadOf } from '../message/reply.ts';
 import { withoutLocalFields, withResentFields } from '../message/resend.ts';
 import type { CommandContext } from './command.ts';
@@ -162,13 +161,13 @@ export async function runForward(context: CommandContext, argument: string): Pro
   const { references } = threadOf(first);
   const subject = forwardSubject(first.subject);
   const composer = composerOf(context, { ...EMPTY_LETTER, to, subject, references });
-  for (const number of numbers) forwardInto(composer, context.session, number);
+  for (const number of numbers) await forwardInto(composer, context.session, number);
   context.session = apply(context.session, [{ slots: slotsOf([...numbers]), set: Mark.read, clear: Mark.unread }]);
   autosave(composer);
   await write(context, composer);
 }
 
-function forwardInto(composer: Composer, session: Session, number: number): void {
+async function forwardInto(composer: Composer, session: Session, number: number): Promise<void> {
   const { settings } = session;
   const content = contentOf(session, number - 1);
   const type = fieldText(parseHeader(headerOf(session, number - 1)), 'content-type') ?? 'text/plain';
@@ -179,9 +178,9 @@ function forwardInto(composer: Composer, session: Session, number: number): void
     composer.letter = { ...composer.letter, files: [...composer.letter.files, file] };
   }
   if (isSet(settings, 'forward-as-attachment')) return;
-  const { ignored, retained } = settings;
-  const lines = renderMessage(content, { columns: undefined, ignored, retained, allHeaders: false });
-  addText(composer, Buffer.from(['-------- Original Message --------', ...lines].join('\n')));
+  const { messageText } = await import('./quote.ts');
+  addText(composer, Buffer.from(`${words.forwarded}\n`));
+  addText(composer, messageText(session, number, { prefix: '', allHeaders: false }));
 }
 
 /** `resend [LIST] NAME...`: the message as it is to somebody else, with `Resent-` fields (RFC 5322 3.6.6). */

@@ -7,6 +7,7 @@ export const sendingWords = {
   bccPrompt: 'Bcc: ',
 
   nobodyToAnswer: (number: number) => `message ${number} names nobody to answer`,
+  forwarded: '-------- Original Message --------',
   noRecipients: 'No recipients specified: nothing sent',
   killOnce: '(Interrupt -- one more to kill letter)',
   abandoned: 'The letter was not sent',
