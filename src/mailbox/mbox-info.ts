@@ -2,6 +2,7 @@
 import { parseFromLine } from './from-line.ts';
 import type { Flags, MessageInfo, Uid } from './mailbox.ts';
 import type { Rows } from './rows.ts';
+import { fieldLines } from './status.ts';
 
 /** What costs something to know. */
 export interface LookUps {
@@ -69,4 +70,16 @@ export class GoneInfo implements MessageInfo {
     this.lines = rows.lines(row);
     this.headerSize = rows.headerSize(row);
   }
+}
+
+/** Address in Return-Path, else the first one in From; '' when there is none. */
+export function senderOf(header: Uint8Array): string {
+  for (const name of ['return-path', 'from']) {
+    const [line] = fieldLines(header, name);
+    if (line === undefined) continue;
+    const text = Buffer.from(header.subarray(line.value, line.end)).toString('utf8');
+    const found = /<([^<>\s]*)>/.exec(text)?.[1] ?? /[^\s<>,]+@[^\s<>,]+/.exec(text)?.[0];
+    if (found !== undefined) return found;
+  }
+  return '';
 }

@@ -28,12 +28,12 @@ import type {
   Uid,
 } from './mailbox.ts';
 import { followRows, identities, planCommit, type RowChanges, storedMessage } from './mbox-commit.ts';
-import { GoneInfo, type LookUps, RowInfo } from './mbox-info.ts';
+import { GoneInfo, type LookUps, RowInfo, senderOf } from './mbox-info.ts';
 import { FileReader } from './mbox-reader.ts';
 import { unquoteFrom } from './quoting.ts';
 import { readRows } from './read-rows.ts';
 import { RowBit, Rows } from './rows.ts';
-import { fieldLines, keywordsOf } from './status.ts';
+import { keywordsOf } from './status.ts';
 import { assignUids, matchByIdentity, type UidState } from './uids.ts';
 
 /** From this size on, the index is kept even if nobody asked for UIDs: it saves the scan at the next start. */
@@ -268,7 +268,7 @@ export class MboxMailbox implements Mailbox, LookUps {
   }
 
   #setUids(known: Uint32Array): void {
-    const before = this.#uids ?? { uidValidity: this.#seconds(), uidNext: 1 };
+    const before = this.#uids ?? { uidValidity: this.#firstValidity(), uidNext: 1 };
     const { uids, ...after } = assignUids(known, before, this.#seconds());
     let changed =
       this.#uids === undefined || after.uidNext !== before.uidNext || after.uidValidity !== before.uidValidity;
@@ -278,6 +278,12 @@ export class MboxMailbox implements Mailbox, LookUps {
     }
     this.#uids = after;
     if (changed) this.#uidsSaved = false;
+  }
+
+  /** Without an index, the file's own time is the same in every session as long as the file is. */
+  #firstValidity(): number {
+    if (this.#indexPath !== undefined || this.#print === undefined) return this.#seconds();
+    return Math.max(1, Number(this.#print.mtimeNs / 1_000_000_000n) % 0xffff_ffff);
   }
 
   #seconds(): number {
@@ -578,16 +584,4 @@ function named({ remove = [], flags, keywords, replace }: Changes): number[] {
   const slots = new Set(remove);
   for (const map of [flags, keywords, replace]) for (const slot of map?.keys() ?? []) slots.add(slot);
   return [...slots].sort((a, b) => a - b);
-}
-
-/** Address in Return-Path, else the first one in From; '' when there is none. */
-function senderOf(header: Uint8Array): string {
-  for (const name of ['return-path', 'from']) {
-    const [line] = fieldLines(header, name);
-    if (line === undefined) continue;
-    const text = Buffer.from(header.subarray(line.value, line.end)).toString('utf8');
-    const found = /<([^<>\s]*)>/.exec(text)?.[1] ?? /[^\s<>,]+@[^\s<>,]+/.exec(text)?.[0];
-    if (found !== undefined) return found;
-  }
-  return '';
 }

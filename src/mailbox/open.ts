@@ -1,10 +1,13 @@
 /** Opens what a path names: looks what it is, how it can be changed, and reads it in under a lock. */
+import { accessSync, constants } from 'node:fs';
 import { EX, errnoOf, reasonOf, UserError } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
-import { fieldNameAt, isWellKnownField } from './from-line.ts';
+import { decompress } from './compressed.ts';
+import { codingOf, isMmdfStart, isOneMessage } from './file-kind.ts';
 import { pendingJournal, recover } from './journal.ts';
 import { MovedError } from './lock.ts';
 import type { Location, Mailbox, MailboxContext } from './mailbox.ts';
+import { MaildirMailbox } from './maildir.ts';
 import { MboxMailbox, type OpenFile } from './mbox.ts';
 
 /** Octets that are looked at to tell what a file is. */
@@ -49,45 +52,9 @@ function locateFile(disk: Disk, path: string): Location {
   } finally {
     disk.close(fd);
   }
-  if (head[0] === 0x1f && head[1] === 0x8b) return { kind: 'compressed', path, coding: 'gzip' };
-  if (head[0] === 0x28 && head[1] === 0xb5 && head[2] === 0x2f && head[3] === 0xfd) {
-    return { kind: 'compressed', path, coding: 'zstd' };
-  }
+  const coding = codingOf(head);
+  if (coding !== undefined) return { kind: 'compressed', path, coding };
   return { kind: isOneMessage(head) ? 'message' : 'mbox', path };
-}
-
-/** Whether the file is one message without a From_ line: a header with a field of mail in it, or an empty header. */
-function isOneMessage(head: Uint8Array): boolean {
-  let p = head[0] === 0xef && head[1] === 0xbb && head[2] === 0xbf ? 3 : 0;
-  if (isFromLine(head, p) || startsWith(head, p, '\x01\x01\x01\x01')) return false;
-  const bodyFirst = head[p] === 10 || (head[p] === 13 && head[p + 1] === 10);
-  while (head[p] === 10 || head[p] === 13 || head[p] === 0) p++;
-  if (p >= head.length || isFromLine(head, p)) return false;
-  if (bodyFirst) return true;
-  let fields = 0;
-  for (let lines = 0; p < head.length && lines < 200; lines++) {
-    const lf = head.indexOf(10, p);
-    const end = lf < 0 ? head.length : lf;
-    if (end === p || (end === p + 1 && head[p] === 13)) break;
-    if (head[p] !== 32 && head[p] !== 9) {
-      const name = fieldNameAt(head, p, end + 1);
-      if (isWellKnownField(name)) return true;
-      if (name !== '') fields++;
-      else if (fields === 0) return false;
-    }
-    p = end + 1;
-  }
-  return false;
-}
-
-/** A From_ line, and not the field `From :` with blanks before its colon. */
-function isFromLine(head: Uint8Array, at: number): boolean {
-  return startsWith(head, at, 'From ') && fieldNameAt(head, at, head.length) === '';
-}
-
-function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false;
-  return true;
 }
 
 export interface OpenOptions {
@@ -106,13 +73,41 @@ export async function openMailbox(
 ): Promise<Mailbox> {
   switch (location.kind) {
     case 'maildir':
-      throw refuse(location.path, 'Maildir is not read yet');
+      return new MaildirMailbox(context, location, whyMaildirReadOnly(location.path, options));
     case 'compressed':
-      throw refuse(location.path, 'compressed mailboxes are not read yet');
+      return openCompressed(context, location);
     case 'mbox':
     case 'message':
       return openFileMailbox(context, location, options);
   }
+}
+
+async function openCompressed(
+  context: MailboxContext,
+  location: Extract<Location, { kind: 'compressed' }>,
+): Promise<Mailbox> {
+  const { fd, notes } = await decompress(context, location);
+  try {
+    const mailbox = new MboxMailbox(context, location, { fd, readOnly: 'it is compressed' }, false);
+    mailbox.notes.push(...notes);
+    mailbox.load();
+    return mailbox;
+  } catch (error) {
+    context.disk.close(fd);
+    throw error;
+  }
+}
+
+function whyMaildirReadOnly(path: string, options: OpenOptions): string | undefined {
+  if (options.readOnly === true) return 'it was opened read-only';
+  for (const folder of ['new', 'cur', 'tmp']) {
+    try {
+      accessSync(`${path}/${folder}`, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      return `${path}/${folder} cannot be written (${reasonOf(error)})`;
+    }
+  }
+  return undefined;
 }
 
 async function openFileMailbox(context: MailboxContext, location: Location, options: OpenOptions): Promise<Mailbox> {
@@ -133,7 +128,7 @@ async function openOnce(context: MailboxContext, location: Location, options: Op
   let held: Awaited<ReturnType<typeof locker.lock>> | undefined;
   try {
     if (disk.fstat(file.fd).kind !== 'file') throw refuse(path, 'is not a mailbox but a FIFO, socket or device');
-    const mailbox = new MboxMailbox(context, location, file, true);
+    const mailbox = new MboxMailbox(context, location, file, location.kind === 'mbox');
     const pending = pendingJournal(context, path);
     held = await locker.lock(path, file.fd, pending && file.readOnly === undefined ? 'write' : 'read');
     if (pending) {
@@ -154,7 +149,7 @@ function beginsMmdf(disk: Disk, path: string): boolean {
   const head = new Uint8Array(5);
   const fd = disk.open(path, 'read');
   try {
-    return disk.read(fd, head, 0) === 5 && startsWith(head, 0, '\x01\x01\x01\x01\n');
+    return disk.read(fd, head, 0) === 5 && isMmdfStart(head);
   } finally {
     disk.close(fd);
   }

@@ -1,6 +1,7 @@
 /** Reads the rows of a file, whatever kind of mbox it is; says clearly when it is none. */
 import { UserError } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
+import { isOneMessage } from './file-kind.ts';
 import { kernelFor } from './kernel.ts';
 import type { Location } from './mailbox.ts';
 import { addWhole, isMmdf, scanMmdf } from './mmdf.ts';
@@ -18,7 +19,7 @@ const PSEUDO_LOOK = 4096;
  */
 export function readRows(disk: Disk, location: Location, fd: number, size: number, rows: Rows, from: number): void {
   const source: Source = { read: (into, position) => disk.read(fd, into, position) };
-  if (location.kind === 'message') {
+  if (location.kind === 'message' || (location.kind === 'compressed' && isOneMessage(startOf(source, size)))) {
     if (size > 0) addWhole(rows, source, 0, 0, size);
     return;
   }
@@ -38,6 +39,12 @@ export function readRows(disk: Disk, location: Location, fd: number, size: numbe
     throw new UserError(`${location.path} is not a mailbox: its first line is "${line}"`);
   }
   if (before === 0 && rows.length > 0 && isPseudo(rows, source)) rows.setBits(0, rows.bits(0) | RowBit.pseudo);
+}
+
+function startOf(source: Source, size: number): Uint8Array {
+  const start = new Uint8Array(Math.min(size, 65536));
+  source.read(start, 0);
+  return start;
 }
 
 function isPseudo(rows: Rows, source: Source): boolean {
