@@ -3,7 +3,8 @@
  *
  *     hold FILE           locks for writing, prints "held", releases when standard input ends
  *     count FILE ROUNDS   adds one to the number in FILE, under a lock of its own each time
- *     add FILE            appends messages, under a lock of its own each, until standard input ends; prints how many
+ *     add FILE            appends messages, under a lock of its own each, until standard input ends; prints "adding"
+ *                         after the first, and at the end how many
  */
 import { setImmediate } from 'node:timers/promises';
 import { realDisk } from '../../src/core/files.ts';
@@ -57,6 +58,7 @@ const WORK: Record<string, () => Promise<void>> = {
     for (; more; count++) {
       const message = `From ann@a.test Thu Jan  1 12:00:00 2026\nFrom: ann@a.test\nSubject: added ${count}\n\nhello\n\n`;
       await locked((fd) => realDisk.write(fd, Buffer.from(message), realDisk.fstat(fd).size));
+      if (count === 0) notify('adding');
       await setImmediate();
     }
     notify(String(count));
