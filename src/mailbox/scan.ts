@@ -251,7 +251,7 @@ class Scan {
     while (k > Math.max(0, least) && this.#buffer[k - 1] === 0) k--;
     if (k > 0 || k <= least) return end - k;
     const block = new Uint8Array(65536);
-    for (let at = this.#base; at > this.#base + least; ) {
+    for (let at = this.#base + k; at > this.#base + least; ) {
       const n = Math.min(block.length, at - this.#base - least);
       this.#source.read(block.subarray(0, n), at - n);
       let i = n;
