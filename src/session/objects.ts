@@ -14,7 +14,7 @@ const NAMES: readonly (readonly [number, string])[] = [
 ];
 
 /** The line for one message. */
-function objectLine(session: Session, number: number, headersOnly: boolean): string {
+export function objectLine(session: Session, number: number, headersOnly: boolean): string {
   const slot = number - 1;
   const info = session.box.info(slot);
   const flags = flagsNow(session, slot);

@@ -11,7 +11,8 @@
  */
 import { UserError } from '../core/errors.ts';
 import { Flag } from '../mailbox/mailbox.ts';
-import { type addressNames, readEnvelope } from '../message/envelope.ts';
+import type { Address } from '../message/address.ts';
+import { readEnvelope } from '../message/envelope.ts';
 import { partText } from '../message/part-text.ts';
 import { isAttachment, leaves, parseStructure } from '../message/structure.ts';
 import type { CommandContext } from './command.ts';
