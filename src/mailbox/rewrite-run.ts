@@ -26,6 +26,7 @@ import {
   nextStep,
   type Plan,
   planRewrite,
+  type Slice,
   STEP_LIMITS,
   type Step,
   type StepLimits,
@@ -125,11 +126,10 @@ function recordStep(change: Change, number: number, from: number): Step {
   let length = 0;
   if (step.journaled) {
     const moves = slicesOf(plan, step.from, step.to).filter((slice) => slice.source.kind === 'file');
-    const total = moves.reduce((sum, slice) => sum + slice.length, 0);
     const out = new BlockWriter((bytes, place) => {
       checksum = crc32(bytes, checksum);
       disk.write(journal.fd, bytes, place);
-    }, total);
+    }, movedIn(moves));
     const reader = new FileReader(disk, change.fd, plan.oldSize);
     for (const { source, length: wanted } of moves) {
       if (source.kind === 'file')
@@ -225,10 +225,10 @@ function carryOut(change: Change, number: number, step: Step): void {
   const { disk, fd, journal, plan, record, readNew } = change;
   const slices = slicesOf(plan, step.from, step.to);
   const out = new BlockWriter((bytes, at) => disk.write(fd, bytes, at), step.to - step.from);
-  const kept = step.journaled
-    ? new FileReader(disk, journal.fd, Number.POSITIVE_INFINITY)
-    : new FileReader(disk, fd, plan.oldSize);
   let data = slotAt(record, number) + HEADER;
+  const kept = step.journaled
+    ? new FileReader(disk, journal.fd, data + movedIn(slices))
+    : new FileReader(disk, fd, plan.oldSize);
   for (const { to, length, source } of slices) {
     if (source.kind === 'new') {
       out.copy(to, length, (offset, into) => readNew(source.index, source.offset + offset, into));
@@ -239,6 +239,11 @@ function carryOut(change: Change, number: number, step: Step): void {
     if (step.journaled) data += length;
   }
   out.flush();
+}
+
+/** Octets of slices that come out of the file. */
+function movedIn(slices: readonly Slice[]): number {
+  return slices.reduce((sum, slice) => (slice.source.kind === 'file' ? sum + slice.length : sum), 0);
 }
 
 /** What a slice of a journaled step, or of new bytes, holds; undefined where only the file knows. */
@@ -313,8 +318,9 @@ class FileReader {
   }
 
   #fill(at: number): void {
-    if (this.#window.length === 0) this.#window = new Uint8Array(READ_AHEAD);
-    const wanted = this.#window.subarray(0, Math.max(0, Math.min(READ_AHEAD, this.#end - at)));
+    const length = Math.max(0, Math.min(READ_AHEAD, this.#end - at));
+    if (this.#window.length < length) this.#window = new Uint8Array(length);
+    const wanted = this.#window.subarray(0, length);
     this.#at = at;
     this.#filled = this.#disk.read(this.#fd, wanted, at);
   }
