@@ -68,8 +68,8 @@ export function start(command: string, args: readonly string[], input?: string):
   };
 }
 
-/** Bundles a TypeScript program, so that a child process can run it with node. */
-export async function bundle(entry: string, outfile: string): Promise<void> {
+/** Bundles a TypeScript program, so that a child process can run it with node; packages are looked for from `home`. */
+export async function bundle(entry: string, outfile: string, home = import.meta.dirname): Promise<void> {
   await build({
     entryPoints: [entry],
     outfile,
@@ -77,7 +77,7 @@ export async function bundle(entry: string, outfile: string): Promise<void> {
     platform: 'node',
     format: 'esm',
     external: ['koffi'],
-    define: { 'import.meta.dirname': JSON.stringify(import.meta.dirname) },
+    define: { 'import.meta.dirname': JSON.stringify(home) },
     logLevel: 'warning',
   });
 }

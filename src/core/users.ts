@@ -5,7 +5,6 @@
  * unless we are root their ids are our own (a mail system in a folder needs no rights). Look-ups never throw; a name
  * that cannot be found is undefined. Nothing is cached: users come and go while a daemon runs.
  */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EX, UserError } from './errors.ts';
@@ -98,6 +97,7 @@ export function parsePasswd(line: string): PasswdEntry | undefined {
 function askSystem(key: string | number): PasswdEntry | undefined {
   const users = userDatabase();
   if (users !== undefined) return typeof key === 'number' ? users.byUid(key) : users.byName(key);
+  const { spawnSync } = process.getBuiltinModule('node:child_process');
   const { status, stdout } = spawnSync('getent', ['passwd', '--', String(key)], { encoding: 'utf8', timeout: 10_000 });
   const entry = status === 0 ? parsePasswd(stdout.split('\n', 1)[0] ?? '') : undefined;
   // getent takes a name of digits for a number.

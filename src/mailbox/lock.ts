@@ -16,7 +16,6 @@
  * - When the process ends by itself or by SIGHUP, SIGINT or SIGTERM, dotlocks are taken away. After kill -9 one is left,
  *   which the next program finds stale.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { atEnding } from '../core/ending.ts';
@@ -196,6 +195,8 @@ export function createLocker(options: LockerOptions): Locker {
   function askHelper(lockPath: string, why: string): DotlockAttempt {
     const helper = options.helper === undefined ? HELPERS.find((path) => existsSync(path)) : options.helper;
     if (helper === undefined || helper === null) return { kind: 'unable', why };
+    // Loading node:child_process takes a millisecond, and it is seldom needed.
+    const { spawnSync } = process.getBuiltinModule('node:child_process');
     const run = (...args: string[]) =>
       spawnSync(helper, [...args, lockPath], { stdio: 'ignore', timeout: 5000 }).status;
     switch (run('-l', '-r', '0', '-p', '-q')) {

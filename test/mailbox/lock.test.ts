@@ -333,6 +333,18 @@ describe('a system without fcntl locks', () => {
     expect(readdirSync(folder)).toEqual(['ann']);
   });
 
+  it('is also one where koffi cannot be loaded, which is said', async () => {
+    const without = join(programs, 'without-koffi.mjs');
+    await bundle(join(import.meta.dirname, 'lock-child.ts'), without, '/nowhere');
+    writeFileSync(box, '0');
+    const peers = [without, child].map((program) => start('node', [program, 'count', box, '50'], ''));
+    const [first] = peers;
+    expect(await first?.line()).toMatch(/^only dotlocks protect mailboxes here.*\(koffi: Cannot find module/);
+    expect(await first?.line()).toBeUndefined();
+    for (const peer of peers) expect(await peer.done).toEqual({ status: 0, signal: null });
+    expect(readFileSync(box, 'utf8')).toBe('100');
+  });
+
   it('is also a file system that has none', async () => {
     const records: RecordLocks = { tryLock: () => 'unsupported', unlock() {}, holder: () => undefined };
     (await locker({ records }).lock(box, fd, 'write')).release();
