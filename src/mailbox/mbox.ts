@@ -547,8 +547,11 @@ export class MboxMailbox implements Mailbox, LookUps {
     for (const row of changes.replace.keys()) before.setUid(row, 0);
     const slotsBefore = this.#slotOf;
     this.#rows = rows;
+    const print = fingerprint(disk, fd, disk.fstat(fd));
+    // Behind the last look at the file: reading sets the access time again.
     this.#setTimes(fd, statBefore);
-    this.#print = fingerprint(disk, fd, disk.fstat(fd));
+    const { mtimeNs, ctimeNs = mtimeNs } = disk.fstat(fd);
+    this.#print = { ...print, mtimeNs, ctimeNs };
     this.#reader.use(fd);
     this.#carryUids(before, match);
     this.#follow(before, slotsBefore, match, final);
