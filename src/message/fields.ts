@@ -94,7 +94,7 @@ export function structuredField(name: string, value: string): string {
 
 /** Refuses what would end a field early and so add fields of somebody's choosing. */
 export function refuseLineEnds(name: string, text: string): void {
-  if (/[\r\n\0]/.test(text)) throw new UserError(`${name}: a line end in it would add header fields: not sent`);
+  if (/[\r\n\0]/.test(text)) throw new UserError(`${name}: the line end in it would add header fields. Nothing sent.`);
 }
 
 /** True when this can be a field name (RFC 5322 3.6.8: printable, no colon). */

@@ -5,8 +5,9 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EX, errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
 import { type Disk, readWhole } from '../core/files.ts';
+import { visible } from '../core/text.ts';
 import type { CommandContext } from './command.ts';
-import { draftsFolder, newDraftPath, saveDraft } from './drafts.ts';
+import { newDraftPath, saveDraft } from './drafts.ts';
 import type { Services } from './io.ts';
 import { draftLetter, type Letter, type LetterFile, type Sender } from './letter.ts';
 import type { Settings } from './session.ts';
@@ -59,8 +60,8 @@ export function autosave(composer: Composer): void {
     composer.draft ??= newDraftPath(disk, mailbox.stateDir, now());
     saveDraft(disk, composer.draft, draftLetter(composer.letter, bodyOf(composer)), now());
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    io.err(`${draftsFolder(mailbox.stateDir)}: ${reasonOf(error)}: the letter is not saved while it is typed`);
+    if (errnoOf(error) === undefined && !(error instanceof MailError)) throw error;
+    io.err(words.notSaved(visible(reasonOf(error))));
     composer.unsaved = true;
   }
 }

@@ -134,12 +134,18 @@ export function deadLetterPath(dead: string | undefined, home: string): string {
 export function keepDeadLetter(
   disk: Disk,
   letter: DraftLetter,
-  where: { readonly dead: string; readonly stateDir: string; readonly draft: string | undefined; readonly now: number },
+  where: {
+    readonly dead: string;
+    /** Looked for when it is needed: a user without a home may have none. */
+    readonly stateDir: () => string;
+    readonly draft: string | undefined;
+    readonly now: number;
+  },
 ): string {
   const tries: (() => string)[] = [
     () => appendDeadLetter(disk, where.dead, letter.body),
     () => {
-      const path = where.draft ?? newDraftPath(disk, where.stateDir, where.now);
+      const path = where.draft ?? newDraftPath(disk, where.stateDir(), where.now);
       saveDraft(disk, path, letter, where.now);
       return path;
     },

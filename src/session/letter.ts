@@ -110,7 +110,7 @@ export function keepLetter(sender: Sender, letter: Letter, body: Uint8Array, dra
     io.err(words.notKept);
   } else {
     const dead = deadLetterPath(variable(sender.settings, env, 'DEAD'), user.home);
-    const where = { dead, stateDir: mailbox.stateDir, draft, now: now() };
+    const where = { dead, stateDir: () => mailbox.stateDir, draft, now: now() };
     const path = keepDeadLetter(disk, draftLetter(letter, body), where);
     io.err(words.kept(visible(path)));
     if (path === draft) return;

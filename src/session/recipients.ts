@@ -7,7 +7,7 @@
  */
 import { UserError } from '../core/errors.ts';
 import { type Address, parseAddresses } from '../message/address.ts';
-import { normalAddress } from '../message/fields.ts';
+import { normalAddress, refuseLineEnds } from '../message/fields.ts';
 import { addressKey, isOwn, type Own } from '../message/reply.ts';
 import type { Services } from './io.ts';
 import { expandAliases } from './names.ts';
@@ -43,7 +43,7 @@ function splitAtCommas(text: string): string[] {
     if (char === '"') quoted = !quoted;
     else if (!quoted && (char === '(' || char === '<')) depth++;
     else if (!quoted && (char === ')' || char === '>')) depth = Math.max(0, depth - 1);
-    if ((char === ',' || char === '\n') && !quoted && depth === 0) {
+    if (char === ',' && !quoted && depth === 0) {
       parts.push(part);
       part = '';
     } else part += char;
@@ -52,8 +52,10 @@ function splitAtCommas(text: string): string[] {
   return parts.map((one) => one.trim()).filter((one) => one !== '');
 }
 
-/** Names as a user types them. `|command` and names in quotes may hold blanks. */
+/** Names as a user types them. `|command` and names in quotes may hold blanks. A line end is refused: whatever stands
+ *  behind it was not meant to be a name. */
 export function parseNames(text: string): Address[] {
+  refuseLineEnds('recipient', text);
   return splitAtCommas(text).flatMap((part) => {
     if (part.startsWith('|')) return [{ name: '', address: part }];
     if (/[<("]|:.*;$/.test(part)) return parseAddresses(part).filter(({ address }) => address !== '');

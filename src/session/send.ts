@@ -10,7 +10,7 @@ import { type Address, parseAddresses } from '../message/address.ts';
 import { readEnvelope } from '../message/envelope.ts';
 import { type Field, isFieldName } from '../message/fields.ts';
 import { decodeWords, fieldText, fieldTexts, parseHeader } from '../message/header.ts';
-import { forwardSubject, type Original, replyTo, threadOf } from '../message/reply.ts';
+import { forwardSubject, type Original, replyTo as replyFor, threadOf } from '../message/reply.ts';
 import { withoutLocalFields, withResentFields } from '../message/resend.ts';
 import type { CommandContext } from './command.ts';
 import { addText, autosave, type Composer, readAttachment } from './composer.ts';
@@ -59,13 +59,19 @@ export async function runMail(context: CommandContext, argument: string): Promis
 /** What a message says to whoever answers it. */
 export function originalOf(session: Session, number: number): Original {
   const bytes = headerOf(session, number - 1);
-  const envelope = readEnvelope(bytes);
   const header = parseHeader(bytes);
   const addresses = (name: string) => fieldTexts(header, name).flatMap((text) => parseAddresses(text));
+  const { from, replyTo, to, cc, subject, messageId, inReplyTo, references } = readEnvelope(bytes);
   return {
-    ...envelope,
     // A message without From: its envelope sender is all that is known.
-    from: envelope.from.length > 0 ? envelope.from : parseAddresses(session.box.info(number - 1).sender),
+    from: from.length > 0 ? from : parseAddresses(session.box.info(number - 1).sender),
+    replyTo,
+    to,
+    cc,
+    subject,
+    messageId,
+    inReplyTo,
+    references,
     followupTo: addresses('mail-followup-to'),
     deliveredTo: [...addresses('delivered-to'), ...addresses('x-original-to')],
   };
@@ -102,7 +108,7 @@ async function answer(
   const [first, ...others] = numbers.map((number) => originalOf(session, number));
   if (first === undefined) return;
   const own = ownAddresses(services, settings);
-  const reply = replyTo([first, ...others], own, { all, metoo: isSet(settings, 'metoo') });
+  const reply = replyFor([first, ...others], own, { all, metoo: isSet(settings, 'metoo') });
   if (reply.to.length === 0) throw new UserError(words.nobodyToAnswer(numbers[0] ?? 0));
   const author = (first.from[0] ?? reply.to[0])?.address ?? '';
   const letter: Letter = {

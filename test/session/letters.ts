@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
 import { realDisk } from '../../src/core/files.ts';
-import type { MailboxContext } from '../../src/mailbox/mailbox.ts';
+import type { Mailbox, MailboxContext, Uid } from '../../src/mailbox/mailbox.ts';
+import type { CommandContext } from '../../src/session/command.ts';
 import type { Envelope, Io, OutboxSettings, RunResult, Services } from '../../src/session/io.ts';
 import { Interrupted } from '../../src/session/io.ts';
 import { type SendOptions, sendMode } from '../../src/session/send.ts';
-import type { Settings } from '../../src/session/session.ts';
+import { newSession, type Settings } from '../../src/session/session.ts';
 import { initialSettings, setVariables } from '../../src/session/settings.ts';
 
 /** Types Ctrl-C instead of a line. */
@@ -142,4 +143,64 @@ const NOTHING: SendOptions = {
 /** Send mode with these options; returns the exit status. */
 export function send(at: Desk, options: Partial<SendOptions> = {}, set: Settings = settings()): Promise<number> {
   return sendMode(at.services, set, { ...NOTHING, ...options });
+}
+
+/** A session on made-up messages (header, empty line, body), the first one current. `~:` lines are collected. */
+export function sessionAt(
+  at: Desk,
+  messages: readonly string[],
+  set: Settings = settings(),
+): CommandContext & { readonly executed: string[] } {
+  const bytes = messages.map((text) => Buffer.from(text));
+  const others = { added: [], removed: [], flagged: [] };
+  const box: Mailbox = {
+    location: { kind: 'mbox', path: '' },
+    readOnly: undefined,
+    length: messages.length,
+    uidValidity: 1,
+    uidNext: (messages.length + 1) as Uid,
+    notes: [],
+    info: (slot) => ({
+      uid: (slot + 1) as Uid,
+      flags: 0,
+      keywords: [],
+      size: bytes[slot]?.length ?? 0,
+      lines: 1,
+      headerSize: 0,
+      received: 0,
+      sender: 'envelope@sender.test',
+      gone: false,
+    }),
+    header: (slot) => headerPart(bytes[slot]),
+    content: (slot) => bytes[slot] ?? Buffer.of(),
+    head: (slot, limit) => (bytes[slot] ?? Buffer.of()).subarray(0, limit),
+    stored: (slot) => ({ fromLine: Buffer.from('From x'), content: bytes[slot] ?? Buffer.of() }),
+    refresh: async () => others,
+    commit: async () => ({ others, missing: [] }),
+    close() {},
+  };
+  const executed: string[] = [];
+  return {
+    services: at.services,
+    session: newSession(box, { system: true, name: '', settings: set }),
+    history: [],
+    escapes: true,
+    failed: false,
+    ended: undefined,
+    lastShell: '',
+    startup: false,
+    sending: false,
+    where: undefined,
+    conditions: [],
+    sourcing: 0,
+    executed,
+    execute: async (line) => {
+      executed.push(line);
+    },
+  };
+}
+
+function headerPart(message: Buffer | undefined): Buffer {
+  const all = message ?? Buffer.of();
+  return all.subarray(0, all.indexOf('\n\n') + 2);
 }

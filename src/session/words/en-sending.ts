@@ -15,6 +15,7 @@ export const sendingWords = {
   goOn: '(continue)',
   contains: 'Message contains:',
   kept: (path: string) => `The letter is kept in ${path}`,
+  notSaved: (reason: string) => `the letter is not saved while it is typed: ${reason}`,
   notKept: 'The empty letter was not kept',
   notRecorded: (path: string, reason: string) => `sent, but no copy could be put in ${path}: ${reason}`,
   wouldSend: (recipients: string, octets: number) => `debug: ${octets} octets would go to ${recipients}`,
@@ -24,6 +25,8 @@ export const sendingWords = {
   badHeader: (text: string) => `-a ${text}: neither a header ('Name: value') nor a file: nothing sent`,
   unfinished: (count: number) =>
     `${count === 1 ? 'A letter was' : `${count} letters were`} not finished: see "tmail drafts"`,
+  noDraft: (number: string) => `${number}: no such draft; "tmail drafts" lists them`,
+  draftOpen: (number: string, pid: number) => `draft ${number} is being written by process ${pid}`,
 
   // Escapes.
   unknownEscape: (name: string) => `Unknown escape: ${name} (~? lists them); the line is not in the letter`,
@@ -40,5 +43,4 @@ export const sendingWords = {
     `"${command}" failed (exit status ${status}): the letter is as it was`,
   commandSilent: (command: string) => `"${command}" printed nothing: the letter is as it was`,
   editorFailed: (command: string, status: number) => `${command}: exit status ${status}`,
-  notTwice: 'A letter is being written already: end it first',
 } as const;
