@@ -4,9 +4,8 @@
  * On a real terminal node's readline gives editing, completion and history; with TERM=dumb or none the terminal's own
  * line discipline does; from a pipe lines are read as they come, without a prompt.
  */
-import { isatty } from 'node:tty';
+import { fstatSync } from 'node:fs';
 import { Interrupted, type Io } from '../session/io.ts';
-import { runProgram } from './children.ts';
 import { type LineReader, pipeReader, terminalReader } from './input.ts';
 import { writeErr, writeOut, writePrompt } from './output.ts';
 
@@ -20,8 +19,8 @@ export interface LineOptions {
 
 /** The Io of a session on standard input and output. */
 export function lineIo({ env, historyFile, ignoreInterrupts = false }: LineOptions): Io {
-  const interactive = isatty(0);
-  const terminal = isatty(1);
+  const interactive = isTerminal(0);
+  const terminal = isTerminal(1);
   const plain = env.TERM === undefined || env.TERM === '' || env.TERM === 'dumb';
   const interrupts = interactive ? listenForInterrupts(ignoreInterrupts) : undefined;
   const rich = interactive && terminal && !plain;
@@ -38,6 +37,7 @@ export function lineIo({ env, historyFile, ignoreInterrupts = false }: LineOptio
 
   const run = async (argv: readonly string[], options: { input?: Uint8Array; capture?: boolean } = {}) => {
     (await editor)?.release();
+    const { runProgram } = await import('./children.ts');
     return runProgram(argv, { ...options, terminal: interactive });
   };
 
@@ -72,6 +72,16 @@ export function lineIo({ env, historyFile, ignoreInterrupts = false }: LineOptio
     run: (shell, command, options) => run([shell, '-c', command], options),
     exec: run,
   };
+}
+
+/** True for a terminal. The module that knows is loaded only for what may be one: a pipe shall start fast. */
+function isTerminal(fd: number): boolean {
+  try {
+    if (!fstatSync(fd).isCharacterDevice()) return false;
+  } catch {
+    return false;
+  }
+  return process.getBuiltinModule('node:tty').isatty(fd);
 }
 
 /** The terminal's own size is newer than the environment's; on a pipe only the environment has one. */

@@ -4,6 +4,7 @@
 import { MailError, reasonOf, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import { appendMessages } from '../mailbox/append.ts';
+import { parseFromLine } from '../mailbox/from-line.ts';
 import type { CommitResult, Flags, NewMessage, Others } from '../mailbox/mailbox.ts';
 import { locate, openMailbox } from '../mailbox/open.ts';
 import { keepForUndo, type Leaving, type Why } from '../mailbox/undo.ts';
@@ -136,8 +137,10 @@ function keepUndo(
   if (why.size === 0) return;
   function* leaving(): Generator<Leaving> {
     for (const slot of [...why.keys()].sort((a, b) => a - b)) {
-      const { uid, flags, received } = session.box.info(slot);
-      yield { slot, uid, flags, received, why: why.get(slot) ?? 'deleted', ...session.box.stored(slot) };
+      const { uid, flags } = session.box.info(slot);
+      const stored = session.box.stored(slot);
+      const { received } = parseFromLine(stored.fromLine);
+      yield { slot, uid, flags, received, why: why.get(slot) ?? 'deleted', ...stored };
     }
   }
   const { note } = keepForUndo(services.mailbox, session.box.location, leaving(), {

@@ -136,7 +136,7 @@ function messageText(context: CommandContext, number: number, { all = false, top
   return [words.messageTitle(number), ...shown].join('\n');
 }
 
-/** Prints messages; they are read, and the last one is current. */
+/** Prints messages; those that were printed are read, and the last of them is current. */
 export async function print(
   context: CommandContext,
   numbers: readonly number[],
@@ -145,16 +145,18 @@ export async function print(
   const { io, env } = context.services;
   const { settings } = context.session;
   const crt = io.terminal && isSet(settings, 'crt') ? numberOf(settings, 'crt', io.rows) : Infinity;
-  for (const number of numbers) {
-    const text = messageText(context, number, options);
-    context.session = apply(
-      context.session,
-      [{ slots: slotsOf([number]), set: Mark.read | Mark.shown, clear: Mark.unread }],
-      number,
-    );
-    const paged = io.terminal && (options.paged === true || text.split('\n').length > crt);
-    if (paged) await io.page(text, variable(settings, env, 'PAGER') ?? 'more');
-    else io.out(`${text}\n`);
+  const printed: number[] = [];
+  try {
+    for (const number of numbers) {
+      const text = messageText(context, number, options);
+      const paged = io.terminal && (options.paged === true || text.split('\n').length > crt);
+      if (paged) await io.page(text, variable(settings, env, 'PAGER') ?? 'more');
+      else io.out(`${text}\n`);
+      printed.push(number);
+    }
+  } finally {
+    const read = { slots: slotsOf(printed), set: Mark.read | Mark.shown, clear: Mark.unread };
+    context.session = apply(context.session, [read], printed.at(-1) ?? context.session.dot);
   }
 }
 
