@@ -14,6 +14,7 @@ import { formatAddress } from '../message/address.ts';
 import { addText, bodyOf, type Composer, expandHome, readAttachment, readUserFile } from './composer.ts';
 import { deadLetterPath } from './drafts.ts';
 import { letterHeader } from './letter.ts';
+import { splitWords } from './parse.ts';
 import { parseNames } from './recipients.ts';
 import { select, slotsOf } from './select.ts';
 import { apply, Mark } from './session.ts';
@@ -155,7 +156,7 @@ function withEditor(name: 'EDITOR' | 'VISUAL') {
   return async (composer: Composer): Promise<After> => {
     const { io, env, disk } = composer.services;
     const editor = variable(composer.settings(), env, name) ?? (name === 'VISUAL' ? 'vi' : 'ed');
-    const path = join(tmpdir(), `tmail-${randomBytes(8).toString('hex')}.txt`);
+    const path = join(env.TMPDIR || tmpdir(), `tmail-${randomBytes(8).toString('hex')}.txt`);
     const fd = disk.open(path, 'exclusive', 0o600);
     try {
       disk.write(fd, bodyOf(composer), 0);
@@ -163,7 +164,7 @@ function withEditor(name: 'EDITOR' | 'VISUAL') {
       disk.close(fd);
     }
     try {
-      const { status } = await io.run(shellOf(composer), `${editor} '${path}'`);
+      const { status } = await io.exec([...splitWords(editor), path]);
       const edited = readWhole(disk, path);
       if (status !== 0 || edited === undefined) {
         io.err(words.commandFailed(visible(editor), status));

@@ -4,7 +4,7 @@
  * What the commands have in common: a letter is prepared from what was typed or answered, its author writes it
  * (dialogue.ts), and it is handed on (letter.ts). A letter that was not sent makes the session's exit status 1.
  */
-import { EX, UserError } from '../core/errors.ts';
+import { EX, errnoOf, MailError, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import { type Address, parseAddresses } from '../message/address.ts';
 import { readEnvelope } from '../message/envelope.ts';
@@ -21,6 +21,7 @@ import { parseList } from './msglist.ts';
 import { splitWords } from './parse.ts';
 import { ownAddresses, parseNames } from './recipients.ts';
 import { recordName } from './record.ts';
+import { unfinishedDrafts } from './resume.ts';
 import { select, slotsOf } from './select.ts';
 import { apply, contentOf, headerOf, Mark, type Session, type Settings } from './session.ts';
 import { isSet } from './settings.ts';
@@ -226,8 +227,16 @@ export interface SendOptions {
   readonly from: string | undefined;
 }
 
-/** Sends one letter: its text is standard input, or what is typed. Returns the exit status: 0 only when it was handed on. */
-export async function sendMode(services: Services, settings: Settings, options: SendOptions): Promise<number> {
+/**
+ * Sends one letter: its text is standard input, or what is typed. `context` is where `~:` runs its commands; without one
+ * there are none. Returns the exit status: 0 only when the letter was handed on.
+ */
+export async function sendMode(
+  services: Services,
+  settings: Settings,
+  options: SendOptions,
+  context?: CommandContext,
+): Promise<number> {
   const { io } = services;
   // Everything that can be wrong with the command line is found before a word is read.
   const prepared = options.headers.reduce(
@@ -236,8 +245,8 @@ export async function sendMode(services: Services, settings: Settings, options: 
   );
   const composer: Composer = {
     services,
-    context: undefined,
-    settings: () => settings,
+    context,
+    settings: () => context?.session.settings ?? settings,
     from: options.from,
     verbose: options.verbose,
     escapes: options.escapes || io.interactive,
@@ -247,6 +256,7 @@ export async function sendMode(services: Services, settings: Settings, options: 
     draft: undefined,
     unsaved: false,
   };
+  if (io.interactive) tellDrafts(services);
   if (options.fromMessage) {
     composer.text = await readAll(services);
     takeHeader(composer);
@@ -257,6 +267,17 @@ export async function sendMode(services: Services, settings: Settings, options: 
     return composer.text.length === 0 && prepared.files.length === 0 ? EX.ok : composeLetter(composer, 'written');
   }
   return composeLetter(composer);
+}
+
+/** Letters that a crash left behind are told of where somebody can go on with them. */
+function tellDrafts(services: Services): void {
+  try {
+    const count = unfinishedDrafts(services).length;
+    if (count > 0) services.io.err(words.unfinished(count));
+  } catch (error) {
+    // Without a readable state folder there are none to tell of.
+    if (errnoOf(error) === undefined && !(error instanceof MailError)) throw error;
+  }
 }
 
 function letterOf(services: Services, options: SendOptions): Letter {
