@@ -122,14 +122,19 @@ export interface PrintOptions {
 }
 
 /** The text of a message as it is read: header, empty line, body. */
-function messageText(context: CommandContext, number: number, { all = false, top }: PrintOptions): string {
+async function messageText(
+  context: CommandContext,
+  number: number,
+  { all = false, top }: PrintOptions,
+): Promise<string> {
   const { session } = context;
   const { ignored, retained } = session.settings;
-  const lines = renderMessage(contentOf(session, number - 1), {
+  const lines = await renderMessage(contentOf(session, number - 1), {
     columns: context.services.io.terminal ? context.services.io.columns : undefined,
     ignored,
     retained,
     allHeaders: all,
+    hints: session.charsets ?? [],
   });
   const body = lines.indexOf('') + 1;
   const shown = top === undefined ? lines : lines.slice(0, body + top);
@@ -148,7 +153,7 @@ export async function print(
   const printed: number[] = [];
   try {
     for (const number of numbers) {
-      const text = messageText(context, number, options);
+      const text = await messageText(context, number, options);
       const paged = io.terminal && (options.paged === true || text.split('\n').length > crt);
       if (paged) await io.page(text, variable(settings, env, 'PAGER') ?? 'more');
       else io.out(`${text}\n`);
