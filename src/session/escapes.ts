@@ -106,7 +106,7 @@ function withMessages(how: { readonly indent: boolean; readonly allHeaders: bool
     const prefix = how.indent ? (composer.settings().variables.get('indentprefix') ?? '\t') : '';
     const { messageText } = await import('./quote.ts');
     for (const number of numbers) {
-      addText(composer, messageText(context.session, number, { prefix, allHeaders: how.allHeaders }));
+      addText(composer, await messageText(context.session, number, { prefix, allHeaders: how.allHeaders }));
     }
     const read = { slots: slotsOf(numbers), set: Mark.read, clear: Mark.unread };
     context.session = apply(context.session, [read]);

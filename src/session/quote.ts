@@ -6,13 +6,13 @@ import { renderMessage } from '../message/render.ts';
 import { contentOf, type Session } from './session.ts';
 
 /** The message as it is read, each line behind `prefix`; without ignored header fields unless `allHeaders`. */
-export function messageText(
+export async function messageText(
   session: Session,
   number: number,
   how: { readonly prefix: string; readonly allHeaders: boolean },
-): Uint8Array {
+): Promise<Uint8Array> {
   const { ignored, retained } = session.settings;
   const options = { columns: undefined, ignored, retained, allHeaders: how.allHeaders };
-  const lines = renderMessage(contentOf(session, number - 1), options);
+  const lines = await renderMessage(contentOf(session, number - 1), options);
   return Buffer.from(`${lines.map((line) => `${how.prefix}${line}`.trimEnd()).join('\n')}\n`);
 }

@@ -187,7 +187,7 @@ async function forwardInto(composer: Composer, session: Session, number: number)
   if (isSet(settings, 'forward-as-attachment')) return;
   const { messageText } = await import('./quote.ts');
   addText(composer, Buffer.from(`${words.forwarded}\n`));
-  addText(composer, messageText(session, number, { prefix: '', allHeaders: false }));
+  addText(composer, await messageText(session, number, { prefix: '', allHeaders: false }));
 }
 
 /** `resend [LIST] NAME...`: the message as it is to somebody else, with `Resent-` fields (RFC 5322 3.6.6). */
