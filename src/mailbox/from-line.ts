@@ -69,7 +69,7 @@ function name(b: Uint8Array, i: number): number {
   const p = from(i);
   const n = size(i);
   if (n !== 3 && !(n === 4 && b[p + 3] === 44)) return 0;
-  return (((b[p] ?? 0) | 32) << 16) | (((b[p + 1] ?? 0) | 32) << 8) | ((b[p + 2] ?? 0) | 32);
+  return threeAt(b, p);
 }
 
 /** A number of `least` to `most` digits, or -1. */
@@ -200,9 +200,27 @@ function isPatch(b: Uint8Array): boolean {
   return true;
 }
 
+/** What nearly all lines are: one word and `Mon Mar  3 10:00:00 2025`. Saves most of the time of a scan. */
+function isCommon(b: Uint8Array, start: number, end: number): boolean {
+  const d = end - 24;
+  const sender = d - 1 - (start + 5);
+  // A patch has a hash of 40 or 64 digits there.
+  if (sender < 1 || sender === 40 || sender === 64 || b.indexOf(32, start + 5) !== d - 1) return false;
+  if (b[d + 3] !== 32 || b[d + 7] !== 32 || b[d + 10] !== 32 || b[d + 13] !== 58 || b[d + 16] !== 58) return false;
+  if (b[d + 19] !== 32 || !digit(b[d + 9]) || !(digit(b[d + 8]) || b[d + 8] === 32)) return false;
+  if (!DAY_NAMES.has(threeAt(b, d)) || !MONTH_OF.has(threeAt(b, d + 4))) return false;
+  return pair(b, d + 11) && pair(b, d + 14) && pair(b, d + 17) && pair(b, d + 20) && pair(b, d + 22);
+}
+
+const threeAt = (b: Uint8Array, p: number): number =>
+  (((b[p] ?? 0) | 32) << 16) | (((b[p + 1] ?? 0) | 32) << 8) | ((b[p + 2] ?? 0) | 32);
+const pair = (b: Uint8Array, p: number): boolean => digit(b[p]) && digit(b[p + 1]);
+
 /** What the line is that starts with `From ` at `start` and ends (without its line end) before `end`. */
 export function fromKind(b: Uint8Array, start: number, end: number): number {
-  if (end - start > FROM_LINE_LIMIT || !tokenize(b, start + 5, end)) return FromKind.text;
+  if (end - start > FROM_LINE_LIMIT) return FromKind.text;
+  if (isCommon(b, start, end)) return FromKind.dated;
+  if (!tokenize(b, start + 5, end)) return FromKind.text;
   if (findDate(b)) {
     if (isPatch(b)) return FromKind.patch;
     return found.before <= 1 && cleanEnd(b) ? FromKind.dated : FromKind.loose;

@@ -25,7 +25,7 @@ const SLACK = 64;
 /** Octets of the buffer: the largest that stays in the processor's cache while it is filled and read. */
 const CHUNK = 1 << 20;
 /** Below this, compiling the kernel costs more than it saves. */
-const WORTH_IT = 512 * 1024;
+const WORTH_IT = 32 * 1024;
 /** The smallest buffer a scan can work with. */
 const LEAST = 16 * 1024;
 
@@ -62,7 +62,7 @@ export function wasmKernel(size: number): Kernel | undefined {
 /** A kernel for scanning `size` octets. */
 export function kernelFor(size: number): Kernel {
   if (size >= WORTH_IT) {
-    const kernel = wasmKernel(CHUNK);
+    const kernel = wasmKernel(Math.min(size, CHUNK));
     if (kernel !== undefined) return kernel;
   }
   return plainKernel(Math.min(Math.max(size, LEAST), CHUNK));

@@ -2,12 +2,10 @@
 import { accessSync, constants } from 'node:fs';
 import { EX, errnoOf, reasonOf, UserError } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
-import { decompress } from './compressed.ts';
 import { codingOf, isMmdfStart, isOneMessage } from './file-kind.ts';
 import { pendingJournal, recover } from './journal.ts';
 import { MovedError } from './lock.ts';
 import type { Location, Mailbox, MailboxContext } from './mailbox.ts';
-import { MaildirMailbox } from './maildir.ts';
 import { MboxMailbox, type OpenFile } from './mbox.ts';
 
 /** Octets that are looked at to tell what a file is. */
@@ -73,7 +71,7 @@ export async function openMailbox(
 ): Promise<Mailbox> {
   switch (location.kind) {
     case 'maildir':
-      return new MaildirMailbox(context, location, whyMaildirReadOnly(location.path, options));
+      return openMaildir(context, location, options);
     case 'compressed':
       return openCompressed(context, location);
     case 'mbox':
@@ -86,6 +84,7 @@ async function openCompressed(
   context: MailboxContext,
   location: Extract<Location, { kind: 'compressed' }>,
 ): Promise<Mailbox> {
+  const { decompress } = await import('./compressed.ts');
   const { fd, notes } = await decompress(context, location);
   try {
     const mailbox = new MboxMailbox(context, location, { fd, readOnly: 'it is compressed' }, false);
@@ -96,6 +95,15 @@ async function openCompressed(
     context.disk.close(fd);
     throw error;
   }
+}
+
+async function openMaildir(
+  context: MailboxContext,
+  location: Extract<Location, { kind: 'maildir' }>,
+  options: OpenOptions,
+): Promise<Mailbox> {
+  const { MaildirMailbox } = await import('./maildir.ts');
+  return new MaildirMailbox(context, location, whyMaildirReadOnly(location.path, options));
 }
 
 function whyMaildirReadOnly(path: string, options: OpenOptions): string | undefined {

@@ -50,18 +50,17 @@ export class Rows {
   #u16: Uint16Array;
   #bytes: Uint8Array;
 
-  constructor(capacity = 64) {
-    const buffer = new ArrayBuffer(Math.max(1, capacity) * ROW_SIZE);
-    this.#f64 = new Float64Array(buffer);
-    this.#u32 = new Uint32Array(buffer);
-    this.#u16 = new Uint16Array(buffer);
-    this.#bytes = new Uint8Array(buffer);
+  constructor(capacity = 64, memory: Uint8Array = new Uint8Array(Math.max(1, capacity) * ROW_SIZE)) {
+    const { buffer, byteOffset, length } = memory;
+    this.#f64 = new Float64Array(buffer, byteOffset, length / 8);
+    this.#u32 = new Uint32Array(buffer, byteOffset, length / 4);
+    this.#u16 = new Uint16Array(buffer, byteOffset, length / 2);
+    this.#bytes = memory;
   }
 
-  /** Rows that were stored as bytes (copied); the length must be a multiple of ROW_SIZE. */
-  static from(bytes: Uint8Array): Rows {
-    const rows = new Rows(bytes.length / ROW_SIZE);
-    rows.#bytes.set(bytes);
+  /** Rows that were stored as bytes, in place; their number must be whole and their place a multiple of 8. */
+  static over(bytes: Uint8Array): Rows {
+    const rows = new Rows(0, bytes);
     rows.length = bytes.length / ROW_SIZE;
     return rows;
   }
@@ -88,7 +87,7 @@ export class Rows {
 
   /** A copy of the first `length` rows. */
   head(length: number): Rows {
-    return Rows.from(this.#bytes.subarray(0, Math.min(length, this.length) * ROW_SIZE));
+    return Rows.over(this.#bytes.slice(0, Math.min(length, this.length) * ROW_SIZE));
   }
 
   offset(row: number): number {

@@ -160,6 +160,7 @@ class Scan {
 
   /** Whether an empty line or a block of NULs is before `p`. */
   #blankBefore(p: number): boolean {
+    if (this.#buffer[p - 1] === LF && this.#buffer[p - 2] === LF) return true;
     let k = p;
     for (let n = 0; this.#at(k - 1) === 0; k--) if (++n === NUL_BLOCK) return true;
     if (this.#at(k - 1) !== LF) return false;
