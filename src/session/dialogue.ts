@@ -4,7 +4,7 @@
  * From a pipe nothing is asked, and lines are text: mail that programs pass on must not run commands. A first interrupt
  * warns, a second one in a row gives the letter up.
  */
-import { EX } from '../core/errors.ts';
+import { assertNever, EX } from '../core/errors.ts';
 import type { Composer } from './composer.ts';
 import { addText, autosave, bodyOf, senderOf } from './composer.ts';
 import { removeDraft } from './drafts.ts';
@@ -17,25 +17,40 @@ import { sendingWords as words } from './words/en-sending.ts';
 /** `ignoreeof` gives in at last: a terminal that is gone says end of input for ever. */
 const EOF_LIMIT = 25;
 
-/** Writes the letter with its author and sends it. Exit status: 0 when it was sent, not 0 when it was not or
- *  was given up. One that is written already is only sent. */
-export async function composeLetter(composer: Composer, state: 'to write' | 'written' = 'to write'): Promise<number> {
+/** What became of a letter. Giving one up is no failure in a session. */
+export type Ending =
+  | { readonly kind: 'sent' }
+  | { readonly kind: 'given up' }
+  /** With the exit status that says why. */
+  | { readonly kind: 'not sent'; readonly status: number };
+
+/** Writes the letter with its author and sends it; one that is `written` already is only sent. */
+export async function composeLetter(composer: Composer, state: 'to write' | 'written' = 'to write'): Promise<Ending> {
   const end = state === 'written' ? 'send' : await writeLetter(composer);
   const { draft } = composer;
-  switch (end) {
-    case 'send':
-      return sendLetter(senderOf(composer), composer.letter, bodyOf(composer), draft);
-    case 'keep':
-      if (isSet(composer.settings(), 'save')) {
-        keepLetter(senderOf(composer), composer.letter, bodyOf(composer), draft);
-        return EX.failure;
-      }
-      break;
-    case 'drop':
-      break;
+  const body = bodyOf(composer);
+  if (end === 'send') {
+    const status = await sendLetter(senderOf(composer), composer.letter, body, draft);
+    return status === EX.ok ? { kind: 'sent' } : { kind: 'not sent', status };
   }
-  if (draft !== undefined) removeDraft(composer.services.disk, draft);
-  return EX.failure;
+  if (end === 'keep' && isSet(composer.settings(), 'save')) {
+    keepLetter(senderOf(composer), composer.letter, body, draft);
+  } else if (draft !== undefined) removeDraft(composer.services.disk, draft);
+  return { kind: 'given up' };
+}
+
+/** Exit status of a program that was to send this one letter. */
+export function exitStatus(ending: Ending): number {
+  switch (ending.kind) {
+    case 'sent':
+      return EX.ok;
+    case 'given up':
+      return EX.failure;
+    case 'not sent':
+      return ending.status;
+    default:
+      return assertNever(ending);
+  }
 }
 
 async function writeLetter(composer: Composer): Promise<Exclude<After, 'goes on'>> {

@@ -5,7 +5,7 @@ import { EX, UserError } from '../core/errors.ts';
 import { processesHere } from '../core/processes.ts';
 import { visible } from '../core/text.ts';
 import { type Composer, readAttachment } from './composer.ts';
-import { composeLetter } from './dialogue.ts';
+import { composeLetter, exitStatus } from './dialogue.ts';
 import { type DraftEntry, listDrafts, readDraft } from './drafts.ts';
 import { obeyEscape } from './escapes.ts';
 import type { Services } from './io.ts';
@@ -55,7 +55,7 @@ export async function continueDraft(services: Services, settings: Settings, path
   };
   await obeyEscape(composer, 'p');
   services.io.out(words.goOn);
-  return composeLetter(composer);
+  return exitStatus(await composeLetter(composer));
 }
 
 /** Files that were attached; one that is gone is told. */

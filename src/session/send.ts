@@ -14,7 +14,7 @@ import { forwardSubject, type Original, replyTo as replyFor, threadOf } from '..
 import { withoutLocalFields, withResentFields } from '../message/resend.ts';
 import type { CommandContext } from './command.ts';
 import { addText, autosave, type Composer, readAttachment } from './composer.ts';
-import { composeLetter } from './dialogue.ts';
+import { composeLetter, exitStatus } from './dialogue.ts';
 import type { Services } from './io.ts';
 import { EMPTY_LETTER, type Letter, resendMessage } from './letter.ts';
 import { parseList } from './msglist.ts';
@@ -45,9 +45,9 @@ function composerOf(context: CommandContext, letter: Letter): Composer {
 
 /** Lets the author write; true when the letter was sent. */
 async function write(context: CommandContext, composer: Composer): Promise<boolean> {
-  const sent = (await composeLetter(composer)) === EX.ok;
-  if (!sent) context.failed = true;
-  return sent;
+  const { kind } = await composeLetter(composer);
+  if (kind === 'not sent') context.failed = true;
+  return kind === 'sent';
 }
 
 /** `mail NAME...` */
@@ -260,13 +260,14 @@ export async function sendMode(
   if (options.fromMessage) {
     composer.text = await readAll(services);
     takeHeader(composer);
-    return composeLetter(composer, 'written');
+    return exitStatus(await composeLetter(composer, 'written'));
   }
   if (options.skipEmpty && !io.interactive && !options.escapes) {
     composer.text = await readAll(services);
-    return composer.text.length === 0 && prepared.files.length === 0 ? EX.ok : composeLetter(composer, 'written');
+    if (composer.text.length === 0 && prepared.files.length === 0) return EX.ok;
+    return exitStatus(await composeLetter(composer, 'written'));
   }
-  return composeLetter(composer);
+  return exitStatus(await composeLetter(composer));
 }
 
 /** Letters that a crash left behind are told of where somebody can go on with them. */
