@@ -2,7 +2,8 @@
  * A process that locks a mailbox with our locker.
  *
  *     hold FILE           locks for writing, prints "held", releases when standard input ends
- *     count FILE ROUNDS   adds one to the number in FILE, under a lock of its own each time
+ *     count FILE ROUNDS   prints "ready", waits for the end of standard input, then adds one to the number in FILE,
+ *                         under a lock of its own each time
  *     add FILE            appends messages, under a lock of its own each, until standard input ends; prints "adding"
  *                         after the first, and at the end how many
  */
@@ -46,6 +47,8 @@ const WORK: Record<string, () => Promise<void>> = {
     }),
 
   async count() {
+    notify('ready');
+    for await (const _ of process.stdin);
     for (let i = 0; i < Number(rounds); i++) {
       await locked((fd) => realDisk.write(fd, Buffer.from(String(Number(read(fd)) + 1)), 0));
     }

@@ -287,7 +287,7 @@ describe('a folder that cannot be written', () => {
   });
 
   it('is read without a word', async () => {
-    (await locker({ disk: closedFolder, helper: null }).lock(box, fd, 'read')).release();
+    (await locker({ disk: closedFolder, helper: '/bin/false' }).lock(box, fd, 'read')).release();
     expect(notes).toEqual([]);
   });
 
@@ -339,6 +339,7 @@ describe('a system without fcntl locks', () => {
     writeFileSync(box, '0');
     const peers = [without, child].map((program) => start('node', [program, 'count', box, '50'], ''));
     const [first] = peers;
+    expect(await first?.line()).toBe('ready');
     expect(await first?.line()).toMatch(/^only dotlocks protect mailboxes here.*\(koffi: Cannot find module/);
     expect(await first?.line()).toBeUndefined();
     for (const peer of peers) expect(await peer.done).toEqual({ status: 0, signal: null });
@@ -351,6 +352,30 @@ describe('a system without fcntl locks', () => {
     await expect(locker({ records, disk: closedFolder, helper: null }).lock(box, fd, 'write')).rejects.toThrow(
       /no fcntl locks on that file system/,
     );
+  });
+});
+
+describe('giving back', () => {
+  it('never fails: what was done under the lock is done', async () => {
+    const disk: Disk = {
+      ...realDisk,
+      unlink(path) {
+        if (path.endsWith('.lock')) throw Object.assign(new Error('unlink'), { code: 'EIO' });
+        realDisk.unlink(path);
+      },
+    };
+    (await locker({ disk }).lock(box, fd, 'write')).release();
+    expect(notes).toEqual([`${box}.lock could not be removed (Input/output error): do it by hand`]);
+    expect(recordLocks()?.tryLock(fd, 'write')).toBe('locked');
+  });
+
+  it("leaves somebody else's dotlock alone, and says so", async () => {
+    const lock = await locker().lock(box, fd, 'write');
+    writeFileSync(join(folder, 'theirs'), '1\n');
+    renameSync(join(folder, 'theirs'), `${box}.lock`);
+    lock.release();
+    expect(notes).toEqual([`${box}.lock was removed by another program while it was ours`]);
+    expect(readFileSync(`${box}.lock`, 'utf8')).toBe('1\n');
   });
 });
 
