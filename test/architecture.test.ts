@@ -13,19 +13,43 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   config: ['core'],
   message: ['core'],
+  auth: ['core'],
   mailbox: ['core', 'message'],
+  rules: ['core', 'message'],
+  smtp: ['core', 'message', 'auth'],
+  pop3: ['core', 'message', 'auth'],
+  imap: ['core', 'message', 'auth'],
   queue: ['core', 'message'],
-  session: ['core', 'config', 'message', 'mailbox', 'queue'],
+  transport: ['core', 'message', 'mailbox', 'queue', 'smtp'],
+  session: ['core', 'config', 'message', 'mailbox'],
   line: ['core', 'session', 'message', 'mailbox'],
-  cli: ['core', 'config', 'message', 'mailbox', 'queue', 'session', 'line'],
+  tui: ['core', 'session', 'message', 'mailbox'],
+  daemon: ['core', 'config', 'message', 'mailbox', 'rules', 'auth', 'smtp', 'pop3', 'imap', 'queue', 'transport'],
+  cli: [
+    'core',
+    'config',
+    'message',
+    'mailbox',
+    'rules',
+    'auth',
+    'smtp',
+    'queue',
+    'transport',
+    'session',
+    'line',
+    'tui',
+    'daemon',
+  ],
 };
 
 /** Files that call writing functions of node:fs themselves, and why that is right. */
 const WRITERS: Readonly<Record<string, string>> = {
   'core/files.ts': 'the one place that writes',
   'cli/launch.ts': "writes V8's code cache at build time, before anything of the program is loaded",
-  'cli/stdio.ts': 'writes to standard output and error',
-  'line/line.ts': 'writes to standard output and error',
+  'cli/demo.ts': 'makes a temporary folder with a name of its own; everything in it is written through Disk',
+  'line/editor.ts': 'keeps the lines that were typed; they are no mail, and losing them does no harm',
+  'session/shell.ts': 'makes and removes a temporary folder for the editor',
+  'line/output.ts': 'writes to standard output and error',
 };
 
 const WRITING =

@@ -1,7 +1,9 @@
 /**
  * Starts the program: loads the chunks of dist/ from V8's code cache, which halves the time to the first line.
  *
- * A cache that V8 refuses (another version, other flags) or that is missing costs time and nothing else.
+ * `start.js` holds the chunks that every start needs, as an object of functions; others are files of their own. A cache
+ * that V8 refuses (another version, other flags) or that is missing costs time and nothing else.
+ * Modules of node that are slow to load and seldom used are loaded when something of them is.
  * With TMAIL_WRITE_CODE_CACHE set, as the build does, the cache is written when the program ends: by then it holds
  * the functions that were compiled lazily.
  */
@@ -10,12 +12,29 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 
-type Wrapper = (exports: unknown, require: unknown, module: unknown, filename: string, dirname: string) => void;
+type Chunk = (exports: unknown, require: unknown, module: unknown, filename: string, dirname: string) => void;
 
 const dist = import.meta.dirname;
 const loaded = new Map<string, { exports: unknown }>();
 const scripts = new Map<string, Script>();
 const nodeRequire = createRequire(join(dist, 'launch.cjs'));
+
+/** Each takes 1 to 4 ms to load, more than a chunk of ours. */
+const SLOW = new Set(['node:child_process', 'node:crypto', 'node:zlib']);
+
+/** Stands for a module until one of its functions is asked for. */
+function whenUsed(name: string): unknown {
+  let actual: Record<string | symbol, unknown> | undefined;
+  return new Proxy(
+    {},
+    {
+      get(_, key) {
+        actual ??= nodeRequire(name) as Record<string | symbol, unknown>;
+        return actual[key];
+      },
+    },
+  );
+}
 
 function readCache(path: string): Buffer | undefined {
   try {
@@ -25,19 +44,24 @@ function readCache(path: string): Buffer | undefined {
   }
 }
 
-function load(name: string): unknown {
-  if (!name.startsWith('./')) return nodeRequire(name);
+/** The value of a script in dist/, which is ASCII: esbuild escapes the rest. */
+function evaluate(name: string, before = '', after = ''): unknown {
   const file = join(dist, name);
-  const known = loaded.get(file);
-  if (known !== undefined) return known.exports;
-  const module = { exports: {} };
-  loaded.set(file, module);
   const cachedData = readCache(`${file}.cache`);
-  const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'utf8')}\n})`;
+  const source = `${before}${readFileSync(file, 'latin1')}${after}`;
   const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
   scripts.set(file, script);
-  const wrapper = script.runInThisContext() as Wrapper;
-  wrapper(module.exports, load, module, file, dist);
+  return script.runInThisContext();
+}
+
+function load(name: string): unknown {
+  if (!name.startsWith('./')) return SLOW.has(name) ? whenUsed(name) : nodeRequire(name);
+  const known = loaded.get(name);
+  if (known !== undefined) return known.exports;
+  const module = { exports: {} };
+  loaded.set(name, module);
+  const chunk = start[name] ?? evaluate(name, '(function(exports,require,module,__filename,__dirname){', '\n})');
+  (chunk as Chunk)(module.exports, load, module, join(dist, name), dist);
   return module.exports;
 }
 
@@ -46,4 +70,5 @@ if (process.env.TMAIL_WRITE_CODE_CACHE !== undefined) {
     for (const [file, script] of scripts) writeFileSync(`${file}.cache`, script.createCachedData());
   });
 }
+const start = evaluate('start.js') as Readonly<Record<string, Chunk | undefined>>;
 load('./main.js');

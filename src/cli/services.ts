@@ -170,3 +170,8 @@ function foreignSendmail(): string | undefined {
   const own = join(import.meta.dirname, '../bin/tmail');
   return existsSync(own) && realpathSync(path) === realpathSync(own) ? undefined : path;
 }
+
+/** The system mailbox of a user. Throws UserError when the name cannot be a user's. */
+export function systemMailboxOf({ paths }: Foundation, user: string): string {
+  return systemMailbox(paths, user);
+}

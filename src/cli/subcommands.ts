@@ -41,6 +41,25 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: () => import('./demo.ts'),
   },
   {
+    name: 'undo',
+    operands: '[BOX]',
+    summary: 'bring back what the last session deleted or moved out of the mailbox',
+    options: [
+      { flags: '-u <user>', help: 'in the system mailbox of USER', value: 'user' },
+      { flags: '--list', help: 'only say what could be brought back' },
+    ],
+    completes: 'file',
+    load: () => import('./recover.ts'),
+  },
+  {
+    name: 'recover',
+    operands: '[ID...]',
+    summary: 'list what sessions took out of mailboxes in the last week, or bring back some of it',
+    options: [{ flags: '--json', help: 'one JSON object a line' }],
+    completes: 'none',
+    load: () => import('./recover.ts'),
+  },
+  {
     name: 'mailq',
     operands: '',
     summary: 'list mail that waits to be handed on',
