@@ -60,6 +60,28 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: () => import('./recover.ts'),
   },
   {
+    name: 'export',
+    operands: 'BOX TARGET [MESSAGES...]',
+    summary: 'copy messages into a new mbox, Maildir, folder of .eml files or JSON file; nothing is overwritten',
+    options: [
+      {
+        flags: '--format <format>',
+        help: 'mbox, maildir, eml or json (else by the ending of TARGET; mbox)',
+        value: 'none',
+      },
+    ],
+    completes: 'file',
+    load: () => import('./export.ts'),
+  },
+  {
+    name: 'drafts',
+    operands: '[NUMBER]',
+    summary: 'list drafts that were not sent, or go on with one',
+    options: [{ flags: '--delete', help: 'throw the draft away' }],
+    completes: 'none',
+    load: () => import('./drafts.ts'),
+  },
+  {
     name: 'mailq',
     operands: '',
     summary: 'list mail that waits to be handed on',

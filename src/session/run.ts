@@ -115,10 +115,12 @@ export async function runSession(services: Services, options: SessionOptions): P
   context.session = newSession(opened, { system: place.system, name: place.path, settings, charsets });
   if (opened.length === 0) {
     opened.close();
+    // For programs nothing is a list of nothing; a file without mail is no failure to mailx and s-nail either.
+    if (options.kind === 'json') return EX.ok;
     if (options.kind !== 'exists') {
       services.io.out(place.user === undefined ? words.noMailIn(`"${visible(place.path)}"`) : words.noMail(name));
     }
-    return EX.failure;
+    return options.kind === 'session' && place.user === undefined ? EX.ok : EX.failure;
   }
   if (options.kind !== 'session') return inspect(context, options);
   if (options.noHeaders) context.session = withoutVariable(context, 'header');

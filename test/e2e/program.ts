@@ -37,7 +37,7 @@ afterAll(() => {
 
 /** A new home folder. Its user is called lee. */
 export function newHome(): Home {
-  if (!existsSync(join(import.meta.dirname, '../../dist/main.js'))) throw new Error('not built: npm run build');
+  if (!existsSync(join(import.meta.dirname, '../../dist/start.js'))) throw new Error('not built: npm run build');
   const dir = mkdtempSync(join(tmpdir(), 'tmail-e2e-'));
   made.push(dir);
   const spool = join(dir, 'spool', 'lee');
