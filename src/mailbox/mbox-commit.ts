@@ -84,7 +84,7 @@ export function planCommit(
       const stored = storedForm(replacement, wanted, (rows.bits(row) & RowBit.crlf) !== 0);
       pieces.keep(from, rows.start(row));
       if ((rows.bits(row) & RowBit.cut) !== 0) pieces.put(Buffer.from('\n'));
-      pieces.put(stored);
+      for (const part of stored) pieces.put(part);
       changed = true;
       moves(row + 1);
       continue;
@@ -123,7 +123,7 @@ function editsFor(rows: Rows, row: number, header: Uint8Array, wanted: Wanted): 
   const crlf = (rows.bits(row) & RowBit.crlf) !== 0;
   const edits = statusEdits(header, wanted, crlf);
   if (edits.every(({ from, to, bytes }) => bytes.length === to - from)) return edits;
-  const bodyLines = rows.lines(row) - countLines(header);
+  const bodyLines = (): number => rows.lines(row) - countLines(header);
   const all = [...edits, ...lengthEdits(header, rows.size(row) - header.length, bodyLines)];
   // Stable: new fields, at the end of the header, stay behind.
   return all.sort((a, b) => a.from - b.from);
@@ -135,19 +135,20 @@ function countLines(bytes: Uint8Array): number {
   return bytes.length > 0 && bytes[bytes.length - 1] !== LF ? n + 1 : n;
 }
 
-/** New content as it is stored behind its From_ line: quoted, with true lengths, the wanted flags, and an empty line. */
-export function storedForm(content: Uint8Array, wanted: Wanted | undefined, crlf: boolean, quote = true): Uint8Array {
+/** New content as it is stored behind its From_ line, in parts: quoted, with true lengths, the wanted flags, and an empty
+ *  line behind it. */
+function storedForm(content: Uint8Array, wanted: Wanted | undefined, crlf: boolean, quote = true): Uint8Array[] {
   const quoted = quote ? quoteFrom(content) : content;
-  const eol = crlf ? '\r\n' : '\n';
-  const open = quoted.length > 0 && quoted[quoted.length - 1] !== LF ? eol : '';
-  const whole = Buffer.concat([quoted, Buffer.from(open)]);
-  const headerEnd = headerSizeOf(whole);
-  const header = whole.subarray(0, headerEnd);
-  const body = whole.subarray(headerEnd);
-  const lengths = lengthEdits(header, body.length, countLines(body));
-  const sound = applyEdits(header, lengths);
-  const flagged = wanted === undefined ? sound : applyEdits(sound, statusEdits(sound, wanted, crlf));
-  return Buffer.concat([flagged, body, Buffer.from(eol)]);
+  const eol = Buffer.from(crlf ? '\r\n' : '\n');
+  const end = quoted.length > 0 && quoted[quoted.length - 1] !== LF ? [eol, eol] : [eol];
+  const headerEnd = headerSizeOf(quoted);
+  const body = quoted.subarray(headerEnd);
+  const bodySize = body.length + (body.length > 0 && end.length > 1 ? eol.length : 0);
+  const header = quoted.subarray(0, headerEnd);
+  const lengths = lengthEdits(header, bodySize, () => countLines(body));
+  const sound = lengths.length === 0 ? header : applyEdits(header, lengths);
+  const edits = wanted === undefined ? [] : statusEdits(sound, wanted, crlf);
+  return [edits.length === 0 ? sound : applyEdits(sound, edits), body, ...end];
 }
 
 /** A message as it is put into an mbox: From_ line, content, empty line. Line ends are those of the content. */
@@ -156,7 +157,7 @@ export function storedMessage(message: NewMessage): Uint8Array {
   const lf = content.indexOf(LF);
   const crlf = lf > 0 && content[lf - 1] === 13;
   const line = Buffer.concat([fromLineFor(message), Buffer.from(crlf ? '\r\n' : '\n')]);
-  return Buffer.concat([line, storedForm(content, undefined, crlf, message.quote)]);
+  return Buffer.concat([line, ...storedForm(content, undefined, crlf, message.quote)]);
 }
 
 /** The From_ line that came along, if it begins a message wherever it stands; else one that does. */

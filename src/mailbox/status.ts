@@ -16,6 +16,7 @@ export interface Edit {
 
 const LF = 10;
 const CR = 13;
+const NOTHING = new Uint8Array(0);
 
 interface FieldLine {
   /** Start of the field, place behind its colon, end of its last line without and with the line end. */
@@ -122,7 +123,7 @@ export function statusEdits(header: Uint8Array, wanted: Wanted, crlf: boolean): 
     for (const { value: from, end, folded } of others) {
       // Blank, so that its letters do not count; taking the line out would change the length for nothing.
       if (latin1(header, from, end).trim() === '') continue;
-      edits.push({ from, to: end, bytes: folded ? new Uint8Array(0) : Buffer.alloc(end - from, 32) });
+      edits.push({ from, to: end, bytes: folded ? NOTHING : Buffer.alloc(end - from, 32) });
     }
   };
   if (wanted.flags !== undefined) {
@@ -168,20 +169,19 @@ function sameLetters(a: string, b: string): boolean {
  * Edits that make `Content-Length` and `Lines` true again, or take them away when they were not: a reader that believes
  * them would find other messages than we do. `bodySize` and `bodyLines` are those of the body as it will be stored.
  */
-export function lengthEdits(header: Uint8Array, bodySize: number, bodyLines: number): Edit[] {
+export function lengthEdits(header: Uint8Array, bodySize: number, bodyLines: () => number): Edit[] {
   const edits: Edit[] = [];
-  for (const [name, right] of [
-    ['content-length', bodySize],
-    ['lines', bodyLines],
-  ] as const) {
+  const check = (name: string, right: () => number): void => {
     for (const { from, value, end, next } of fieldLines(header, name)) {
-      if (latin1(header, value, end).trim() === String(right)) continue;
+      const is = String(right());
+      if (latin1(header, value, end).trim() === is) continue;
       // The last line of a header that was cut off stays, so that what is put behind it finds a line to end.
-      if (next === header.length && header[next - 1] !== LF)
-        edits.push({ from: value, to: end, bytes: Buffer.from(` ${right}`) });
-      else edits.push({ from, to: next, bytes: new Uint8Array(0) });
+      const cut = next === header.length && header[next - 1] !== LF;
+      edits.push(cut ? { from: value, to: end, bytes: Buffer.from(` ${is}`) } : { from, to: next, bytes: NOTHING });
     }
-  }
+  };
+  check('content-length', () => bodySize);
+  check('lines', bodyLines);
   return edits.sort((a, b) => a.from - b.from);
 }
 
