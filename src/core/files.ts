@@ -175,6 +175,17 @@ export function readWhole(disk: Disk, path: string): Uint8Array | undefined {
   }
 }
 
+/** Makes a folder and those above it that are missing, durably: after a crash they and what was synced in them are there. */
+export function makeFolder(disk: Disk, path: string, mode: number): void {
+  const made: string[] = [];
+  for (let folder = path; disk.stat(folder) === undefined && dirname(folder) !== folder; folder = dirname(folder)) {
+    made.push(folder);
+  }
+  if (made.length === 0) return;
+  disk.mkdir(path, mode);
+  for (const folder of made) disk.syncDir(dirname(folder));
+}
+
 /**
  * Puts `bytes` in the place of `path`, durably: after a crash there is the old file or the new one, never a part.
  * Only for files that no other program appends to. The folder must exist.

@@ -11,7 +11,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { errnoOf, MailError } from '../core/errors.ts';
-import { type Disk, readWhole, withFile } from '../core/files.ts';
+import { type Disk, makeFolder, readWhole, withFile } from '../core/files.ts';
 
 /** Name of the file; ascending in time. */
 export type SubmitId = string & { readonly unit: 'submit' };
@@ -47,7 +47,7 @@ export function writeSubmit(
   message: Uint8Array,
   now: number,
 ): SubmitId {
-  if (disk.stat(dir) === undefined) disk.mkdir(dir, 0o700);
+  makeFolder(disk, dir, 0o700);
   const id = `${now.toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}` as SubmitId;
   const header: SubmitHeader = { version: 1, from: envelope.from, recipients: envelope.recipients, submitted: now };
   const temporary = join(dir, `.${id}.new`);

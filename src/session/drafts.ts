@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { errnoOf, MailError, reasonOf } from '../core/errors.ts';
-import { type Disk, readWhole, replaceFile } from '../core/files.ts';
+import { type Disk, makeFolder, readWhole, replaceFile } from '../core/files.ts';
 import type { Address } from '../message/address.ts';
 import type { Field } from '../message/fields.ts';
 
@@ -46,7 +46,7 @@ export function draftsFolder(stateDir: string): string {
 /** A path for a new draft, which no other letter has. */
 export function newDraftPath(disk: Disk, stateDir: string, now: number): string {
   const folder = draftsFolder(stateDir);
-  if (disk.stat(folder) === undefined) disk.mkdir(folder, 0o700);
+  makeFolder(disk, folder, 0o700);
   return join(folder, `${now.toString(36).padStart(9, '0')}-${randomBytes(4).toString('hex')}${SUFFIX}`);
 }
 
