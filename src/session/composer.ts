@@ -45,11 +45,18 @@ export function bodyOf(composer: Composer): Uint8Array {
   return Buffer.concat(composer.text);
 }
 
+const LINE_END = Buffer.from('\n');
+
 /** Adds text, with a line end behind its last line. */
 export function addText(composer: Composer, bytes: Uint8Array): void {
   if (bytes.length === 0) return;
   composer.text.push(bytes);
-  if (bytes.at(-1) !== 0x0a) composer.text.push(Buffer.from('\n'));
+  if (bytes.at(-1) !== 0x0a) composer.text.push(LINE_END);
+}
+
+/** Adds a line that was read without its end. */
+export function addLine(composer: Composer, line: Uint8Array): void {
+  composer.text.push(line, LINE_END);
 }
 
 /** Saves what is typed on a terminal: a crash costs one line. That it cannot be saved is told once. */

@@ -6,7 +6,7 @@
  */
 import { assertNever, EX } from '../core/errors.ts';
 import type { Composer } from './composer.ts';
-import { addText, autosave, bodyOf, senderOf } from './composer.ts';
+import { addLine, autosave, bodyOf, senderOf } from './composer.ts';
 import { removeDraft } from './drafts.ts';
 import { type After, askNames, askSubject, obeyEscape } from './escapes.ts';
 import { Interrupted } from './io.ts';
@@ -109,10 +109,10 @@ async function takeLine(composer: Composer, line: Uint8Array): Promise<After> {
   const tilde = composer.escapes ? escapeByte(settings.variables.get('escape')) : undefined;
   if (tilde !== undefined && line[0] === tilde) {
     if (line[1] !== tilde) return obeyEscape(composer, Buffer.from(line.subarray(1)).toString());
-    addText(composer, Buffer.concat([line.subarray(1), Buffer.from('\n')]));
+    addLine(composer, line.subarray(1));
     return 'goes on';
   }
-  addText(composer, Buffer.concat([line, Buffer.from('\n')]));
+  addLine(composer, line);
   return 'goes on';
 }
 

@@ -13,7 +13,7 @@ import { decodeWords, fieldText, fieldTexts, parseHeader } from '../message/head
 import { forwardSubject, type Original, replyTo as replyFor, threadOf } from '../message/reply.ts';
 import { withoutLocalFields, withResentFields } from '../message/resend.ts';
 import type { CommandContext } from './command.ts';
-import { addText, autosave, type Composer, readAttachment } from './composer.ts';
+import { addLine, addText, autosave, type Composer, readAttachment } from './composer.ts';
 import { composeLetter, exitStatus } from './dialogue.ts';
 import type { Services } from './io.ts';
 import { EMPTY_LETTER, type Letter, resendMessage } from './letter.ts';
@@ -258,12 +258,12 @@ export async function sendMode(
   };
   if (io.interactive) tellDrafts(services);
   if (options.fromMessage) {
-    composer.text = await readAll(services);
+    await readAll(composer);
     takeHeader(composer);
     return exitStatus(await composeLetter(composer, 'written'));
   }
   if (options.skipEmpty && !io.interactive && !options.escapes) {
-    composer.text = await readAll(services);
+    await readAll(composer);
     if (composer.text.length === 0 && prepared.files.length === 0) return EX.ok;
     return exitStatus(await composeLetter(composer, 'written'));
   }
@@ -325,12 +325,9 @@ function withHeader(services: Services, letter: Letter, text: string): Letter {
   return withField(letter, { name, value: text.slice(colon + 1).trim() });
 }
 
-async function readAll(services: Services): Promise<Uint8Array[]> {
-  const lines: Uint8Array[] = [];
-  for (let line = await services.io.readLine(''); line !== undefined; line = await services.io.readLine('')) {
-    lines.push(line, Buffer.from('\n'));
-  }
-  return lines;
+async function readAll(composer: Composer): Promise<void> {
+  const { io } = composer.services;
+  for (let line = await io.readLine(''); line !== undefined; line = await io.readLine('')) addLine(composer, line);
 }
 
 /** Takes the header off the text and into the letter; a text without one stays as it is. */
