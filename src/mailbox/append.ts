@@ -8,13 +8,13 @@
 import { dirname } from 'node:path';
 import { errnoOf, MailError, reasonOf } from '../core/errors.ts';
 import type { Disk, FileStat } from '../core/files.ts';
-import { makeFromLine } from './from-line.ts';
+import { codingOf, isMmdfStart } from './file-kind.ts';
 import { recover } from './journal.ts';
 import { appendBytes } from './journal-append.ts';
 import { MovedError } from './lock.ts';
 import type { MailboxContext, NewMessage } from './mailbox.ts';
 import { appendToMaildir, isMaildir } from './maildir-append.ts';
-import { quoteFrom } from './quoting.ts';
+import { storedMessage } from './mbox-commit.ts';
 
 export interface AppendOptions {
   /** Permission bits of a file that is made; 0o600 when not given. */
@@ -43,8 +43,6 @@ export interface AppendResult {
 const NOTHING: AppendResult = { isNew: false, lines: 0, octets: 0, messages: [] };
 /** How often a mailbox may be replaced under our hands before we give up. */
 const TRIES = 20;
-const LF = Uint8Array.of(10);
-const CRLF = Uint8Array.of(13, 10);
 
 /**
  * Appends `messages` to the mailbox at `path`, which is made when it is not there (its folder must exist). They are taken
@@ -195,11 +193,12 @@ function write(
 ): Omit<AppendResult, 'isNew'> {
   const { disk } = context;
   const { size } = disk.fstat(fd);
-  if (isCompressed(disk, fd)) throw refused(path, 'is compressed: nothing can be added to it');
+  const why = whyNotMbox(disk, fd);
+  if (why !== undefined) throw refused(path, why);
   const written = { lines: 0, messages: [] as Appended[] };
-  const octets = appendBytes(context, path, fd, size, partsOf(gapBefore(disk, fd, size), size, messages, written));
   // An empty file may be one whose name was never made durable, by whomever.
   if (size === 0) syncName(disk, path);
+  const octets = appendBytes(context, path, fd, size, partsOf(gapBefore(disk, fd, size), size, messages, written));
   return { octets, ...written };
 }
 
@@ -208,7 +207,8 @@ function syncName(disk: Disk, path: string): void {
     disk.syncDir(dirname(path));
   } catch (error) {
     // A folder that may be written but not read, such as one for dropping things into.
-    if (errnoOf(error) !== 'EACCES') throw error;
+    if (errnoOf(error) === 'EACCES') return;
+    throw new MailError(`${path}: nothing was written: ${reasonOf(error)}`, { temporary: true, cause: error });
   }
 }
 
@@ -232,27 +232,12 @@ function* partsOf(
   if (gap.length > 0) yield gap;
   let offset = size + gap.length;
   for (const message of messages) {
-    let octets = 0;
-    for (const part of storedForm(message)) {
-      octets += part.length;
-      written.lines += linesIn(part);
-      yield part;
-    }
-    written.messages.push({ offset, octets });
-    offset += octets;
+    const bytes = storedMessage(message);
+    written.lines += linesIn(bytes);
+    yield bytes;
+    written.messages.push({ offset, octets: bytes.length });
+    offset += bytes.length;
   }
-}
-
-/** A message as an mbox has it. Line ends are those of the message when it comes out of a mailbox, else LF. */
-export function storedForm(message: NewMessage): Uint8Array[] {
-  const content = message.quote ? quoteFrom(message.content) : message.content;
-  const firstEnd = content.indexOf(10);
-  const eol = message.fromLine !== undefined && firstEnd > 0 && content[firstEnd - 1] === 13 ? CRLF : LF;
-  const fromLine = message.fromLine ?? Buffer.from(makeFromLine(message.sender, message.received));
-  const parts = [fromLine, eol, content];
-  if (content.length > 0 && content.at(-1) !== 10) parts.push(eol);
-  parts.push(eol);
-  return parts;
 }
 
 function linesIn(bytes: Uint8Array): number {
@@ -261,11 +246,12 @@ function linesIn(bytes: Uint8Array): number {
   return lines;
 }
 
-function isCompressed(disk: Disk, fd: number): boolean {
-  const start = new Uint8Array(4);
+/** Why messages cannot be put behind what is in the file. */
+function whyNotMbox(disk: Disk, fd: number): string | undefined {
+  const start = new Uint8Array(8);
   disk.read(fd, start, 0);
-  const magic = Buffer.from(start).toString('hex');
-  return magic.startsWith('1f8b') || magic === '28b52ffd';
+  if (codingOf(start) !== undefined) return 'is compressed: nothing can be added to it';
+  return isMmdfStart(start) ? 'is an MMDF mailbox, which is only read' : undefined;
 }
 
 /** For /dev/null: what would have been written. */

@@ -65,7 +65,7 @@ export function appendBytes(
         slotsAt = aligned(FIRST + HEADER + payload.length);
       }
       const header = { tag: 'step', id, number, from: at, to: at + length, journaled: false } as const;
-      writeRecord(journal, slotAt({ slotsAt, slot: APPEND_SLOT }, number), header, [headOf(batch)]);
+      writeRecord(journal, slotAt({ kind: 'append', slotsAt, slot: APPEND_SLOT }, number), header, [headOf(batch)]);
       disk.sync(journal.fd);
       disk.truncate(fd, at + length);
       const out = new BlockWriter((bytes, place) => disk.write(fd, bytes, place), length);

@@ -6,7 +6,8 @@
  *
  *     0      `tmailj1\n`, written after the file's name was synced
  *     512    the record that begins a change: a rewrite (its plan, its new bytes) or an append
- *     then   two slots that take turns for the records of the steps, each with the data it must not lose
+ *     then   slots that take turns for the records of the steps, each with the data it must not lose: two for a rewrite,
+ *            three for an append, which looks at the step before the last as well
  *     then   room for the record that begins a second change after the first (recovery after others appended)
  *
  * A record is a header of 64 octets in one sector, then its payload. It is believed only when the checksums of both are
@@ -306,14 +307,18 @@ export function readBegin(journal: JournalFile, at: number): RewriteRecord | App
   }
 }
 
+/** How many slots take turns. */
+const TURNS = { rewrite: 2, append: 3 } as const;
+type Slots = Pick<RewriteRecord | AppendRecord, 'kind' | 'slotsAt' | 'slot'>;
+
 /** Where step number `number` is written. */
-export function slotAt(record: { slotsAt: number; slot: number }, number: number): number {
-  return record.slotsAt + (number % 2) * record.slot;
+export function slotAt(record: Slots, number: number): number {
+  return record.slotsAt + (number % TURNS[record.kind]) * record.slot;
 }
 
 /** Where a change that follows this one begins. */
-export function endOf(record: RewriteRecord | AppendRecord): number {
-  return record.slotsAt + 2 * record.slot;
+export function endOf(record: Slots): number {
+  return record.slotsAt + TURNS[record.kind] * record.slot;
 }
 
 export interface FoundStep {
@@ -327,8 +332,7 @@ export function readStep(
   record: RewriteRecord | AppendRecord,
   number?: number,
 ): FoundStep | undefined {
-  const found = [0, 1].flatMap((parity) => {
-    const at = slotAt(record, parity);
+  const found = Array.from({ length: TURNS[record.kind] }, (_, turn) => slotAt(record, turn)).flatMap((at) => {
     const header = readHeader(journal, at);
     return header?.tag === 'step' && header.id === record.id ? [{ header, at }] : [];
   });

@@ -7,7 +7,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { MailError, reasonOf } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
-import type { MailboxContext, NewMessage } from './mailbox.ts';
+import { Flag, type Flags, type MailboxContext, type NewMessage } from './mailbox.ts';
+import { makeName } from './maildir-names.ts';
 
 export function isMaildir(disk: Disk, path: string): boolean {
   return ['cur', 'new', 'tmp'].every((name) => disk.stat(join(path, name))?.kind === 'directory');
@@ -26,10 +27,11 @@ export function appendToMaildir(
   let lines = 0;
   try {
     for (const message of messages) {
-      const name = uniqueName(context.now(), written.length);
-      const { content, letters } = withoutStatus(message.content);
-      const from = join(path, 'tmp', name);
-      const to = letters === undefined ? join(path, 'new', name) : join(path, 'cur', `${name}:2,${letters}`);
+      const base = uniqueName(context.now(), written.length);
+      const { content, flags } = withoutStatus(message.content);
+      const { folder, name } = makeName({ base, flags, others: '' });
+      const from = join(path, 'tmp', base);
+      const to = join(path, folder, name);
       writeFile(disk, from, content, message.received);
       written.push({ from, to });
       octets.push(content.length);
@@ -75,28 +77,29 @@ function uniqueName(now: number, number: number): string {
   return `${seconds}.M${Math.floor(now % 1000) * 1000}P${process.pid}Q${number}R${randomBytes(4).toString('hex')}.${host}`;
 }
 
-/** Status letters of mbox headers as Maildir has them; undefined for a message that nobody has seen. */
-const LETTERS: Readonly<Record<string, string>> = { R: 'S', A: 'R', F: 'F', T: 'D', D: 'T' };
+const FLAGS: Readonly<Record<string, Flags>> = {
+  R: Flag.read,
+  O: Flag.old,
+  A: Flag.answered,
+  F: Flag.flagged,
+  T: Flag.draft,
+  D: Flag.deleted,
+};
 
-function withoutStatus(content: Uint8Array): { content: Uint8Array; letters: string | undefined } {
+/** A Maildir has flags in the file's name, and not in the header. */
+function withoutStatus(content: Uint8Array): { content: Uint8Array; flags: Flags } {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   const kept: Uint8Array[] = [];
-  const letters = new Set<string>();
-  let seen = false;
+  let flags: Flags = 0;
   let at = 0;
-  for (;;) {
+  while (at < bytes.length) {
     const end = bytes.indexOf(10, at) + 1 || bytes.length;
     const line = bytes.toString('latin1', at, Math.min(end, at + 100)).trimEnd();
-    if (line === '' || at >= bytes.length) break;
+    if (line === '') break;
     const field = /^(?:x-)?status:\s*([A-Z]*)$/i.exec(line);
     if (field === null) kept.push(bytes.subarray(at, end));
-    else {
-      seen = true;
-      for (const letter of field[1] ?? '') letters.add(LETTERS[letter] ?? '');
-    }
+    for (const letter of field?.[1] ?? '') flags |= FLAGS[letter] ?? 0;
     at = end;
   }
-  if (!seen) return { content, letters: undefined };
-  letters.delete('');
-  return { content: Buffer.concat([...kept, bytes.subarray(at)]), letters: [...letters].sort().join('') };
+  return { content: Buffer.concat([...kept, bytes.subarray(at)]), flags };
 }
