@@ -16,10 +16,10 @@ export function removeAliases(settings: Settings, names: readonly string[]): Set
   return { ...settings, aliases };
 }
 
-/** What `alias` prints for one. */
+/** What `alias` prints for one: a line that would make it. */
 export function aliasLine(settings: Settings, name: string): string | undefined {
   const members = settings.aliases.get(name);
-  return members === undefined ? undefined : `${name}\t${members.join(' ')}`;
+  return members === undefined ? undefined : `alias ${name} ${members.join(' ')}`;
 }
 
 export interface Expansion {
