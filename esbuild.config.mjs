@@ -39,6 +39,10 @@ const SESSIONS = [
   [['-n', '-f', 'BOX', '--json'], ''],
 ];
 
+if (process.argv[2] === 'man') {
+  await manual();
+  process.exit();
+}
 const out = mkdtempSync(join(top, '.dist-'));
 try {
   await kernel();
@@ -174,4 +178,25 @@ function codeCache() {
     rmSync(home, { recursive: true, force: true });
   }
   if (!existsSync(join(out, 'start.js.cache'))) throw new Error('no code cache was written');
+}
+
+/** Writes the manual, which is made from the program's tables: `npm run man`. */
+async function manual() {
+  const folder = mkdtempSync(join(top, '.dist-'));
+  try {
+    const outfile = join(folder, 'man.mjs');
+    await build({
+      entryPoints: ['src/cli/man.ts'],
+      outfile,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      packages: 'external',
+      define: { TMAIL_VERSION: JSON.stringify(version) },
+    });
+    const { manPage } = await import(outfile);
+    writeFileSync('man/tmail.1', manPage());
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

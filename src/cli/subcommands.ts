@@ -66,7 +66,7 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     options: [
       {
         flags: '--format <format>',
-        help: 'mbox, maildir, eml or json (else by the ending of TARGET; mbox)',
+        help: 'write mbox, maildir, eml or json; else the ending of TARGET says which',
         value: 'none',
       },
     ],
