@@ -5,6 +5,7 @@
  * Certificates are checked. A password is never sent in the clear, but to this host itself; it never appears in an error.
  * What the server says is made harmless before it is shown.
  */
+import type SMTPConnection from 'nodemailer/lib/smtp-connection';
 import type { SentMessageInfo } from 'nodemailer/lib/smtp-connection';
 import { EX, MailError, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
@@ -67,9 +68,9 @@ export async function sendBySmtp(
   envelope: Envelope,
   hostname: string,
 ): Promise<void> {
-  const { default: SMTPConnection } = await import('nodemailer/lib/smtp-connection');
+  const { default: Connection } = await import('nodemailer/lib/smtp-connection');
   const where = `${server.host}:${server.port}`;
-  const connection = new SMTPConnection({
+  const connection = new Connection({
     host: server.host,
     port: server.port,
     secure: server.secure,
@@ -106,7 +107,7 @@ export async function sendBySmtp(
         done,
       ),
     );
-    connection.quit();
+    await farewell(connection);
     if (info?.rejected !== undefined && info.rejected.length > 0) {
       const why = visible(info.rejectedErrors?.[0]?.message ?? 'refused');
       const got = (info.accepted ?? []).join(', ');
@@ -119,6 +120,16 @@ export async function sendBySmtp(
     connection.close();
     throw error instanceof MailError ? error : smtpError(where, error);
   }
+}
+
+/** Says QUIT and waits for the answer, a little: a program that ends at once resets the connection under the server. */
+async function farewell(connection: SMTPConnection): Promise<void> {
+  await new Promise<void>((resolve) => {
+    connection.once('end', resolve);
+    connection.once('error', () => resolve());
+    setTimeout(resolve, 2000).unref();
+    connection.quit();
+  });
 }
 
 /** nodemailer's error as ours: a 4xx reply or a broken connection may work later. */

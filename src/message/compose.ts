@@ -244,6 +244,8 @@ async function multipartBody(
   const composer = new MailComposer({
     alternatives: [{ raw: Buffer.from(text) }],
     attachments: attachments.map((one) => attachmentPart(one, one.type ?? detectMimeType(one.name))),
+    // Neither quoted-printable nor base64 can hold "=_": no text can be taken for a boundary.
+    boundaryPrefix: '=_tmail',
     disableFileAccess: true,
     disableUrlAccess: true,
   });

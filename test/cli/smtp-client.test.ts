@@ -64,6 +64,7 @@ describe('the dialogue', () => {
       'RCPT TO:<ann@a.test>',
     ]);
     expect(seen.data).toBe('Subject: x\r\n\r\none\r\n..\r\n...two\r\nthree');
+    expect(seen.commands.at(-1)).toBe('QUIT');
   });
 
   test('8-bit text is announced', async () => {
