@@ -27,7 +27,16 @@ import {
   slotAt,
   writeRecord,
 } from './journal-file.ts';
-import { abandon, attempt, identify, type JournalContext, openJournal, shorten, unchanged } from './journal-open.ts';
+import {
+  abandon,
+  attempt,
+  identify,
+  interrupted,
+  type JournalContext,
+  openJournal,
+  shorten,
+  unchanged,
+} from './journal-open.ts';
 import { BlockWriter, takeOut } from './rewrite-run.ts';
 
 /** A stretch ends with the part that makes it this long. */
@@ -82,10 +91,8 @@ export function appendBytes(
   } catch (error) {
     const begun = journal;
     if (begun === undefined) throw error;
-    attempt(() => {
-      shorten(disk, fd, oldSize);
-      abandon(begun);
-    });
+    if (!attempt(() => shorten(disk, fd, oldSize))) throw interrupted(path, begun, error);
+    abandon(begun);
     throw error instanceof Error && !('code' in error) ? error : unchanged(path, reasonOf(error), error);
   } finally {
     if (journal !== undefined) disk.close(journal.fd);

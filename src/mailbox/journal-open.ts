@@ -108,3 +108,9 @@ export function isFull(error: unknown): boolean {
 export function unchanged(path: string, why: string, cause?: unknown): MailError {
   return new MailError(`${path}: nothing was changed: ${why}`, { temporary: true, cause });
 }
+
+/** For a change that an error stopped in its midst. */
+export function interrupted(path: string, journal: JournalFile, error: unknown): MailError {
+  const why = `the change was interrupted (${reasonOf(error)}); it is kept in ${journal.path} and will be finished or undone when the mailbox is next opened`;
+  return new MailError(`${path}: ${why}`, { temporary: true, cause: error });
+}

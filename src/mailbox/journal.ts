@@ -35,6 +35,7 @@ import {
   abandon,
   attempt,
   identify,
+  interrupted,
   isFull,
   type JournalContext,
   journalsOf,
@@ -100,7 +101,8 @@ export function rewrite(
     try {
       [change, step] = beginWithRoom(context, journal, path, fd, stat, plan, pieces, limits);
     } catch (error) {
-      if (plan.newSize > oldSize) attempt(() => shorten(disk, fd, oldSize));
+      // The journal is what the next opener knows it by when the file could not be made as it was.
+      if (plan.newSize > oldSize && !attempt(() => shorten(disk, fd, oldSize))) throw interrupted(path, journal, error);
       abandon(journal);
       throw unchanged(path, reasonOf(error), error);
     }
@@ -338,6 +340,5 @@ function finishLater(context: JournalContext, path: string, fd: number, journal:
   } catch {
     // Said below.
   }
-  const why = `the change was interrupted (${reasonOf(error)}); it is kept in ${journal.path} and will be finished when the mailbox is next opened`;
-  throw new MailError(`${path}: ${why}`, { temporary: true, cause: error });
+  throw interrupted(path, journal, error);
 }
