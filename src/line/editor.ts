@@ -57,6 +57,9 @@ export function openEditor({ historyFile, ignoreInterrupts, complete }: EditorOp
     });
     made.on('SIGINT', () => {
       if (ignoreInterrupts) return;
+      // What was typed so far is abandoned with it.
+      made.write(null, { ctrl: true, name: 'e' });
+      made.write(null, { ctrl: true, name: 'u' });
       process.stdout.write('^C\n');
       settle()?.reject(new Interrupted());
     });
@@ -73,7 +76,7 @@ export function openEditor({ historyFile, ignoreInterrupts, complete }: EditorOp
     async readLine(prompt, preset) {
       const ahead = typed.shift();
       if (ahead !== undefined) {
-        process.stdout.write(`${prompt}${ahead}\n`);
+        if (prompt !== '') process.stdout.write(`${prompt}${ahead}\n`);
         return Buffer.from(ahead);
       }
       open ??= start();

@@ -59,8 +59,14 @@ export function lineIo({ env, historyFile, ignoreInterrupts = false }: LineOptio
       if (rich) return richLine(prompt, preset);
       reader ??= interrupts === undefined ? pipeReader(0) : terminalReader(0, interrupts);
       if (interactive) writePrompt(prompt);
-      const line = await reader.next();
-      if (!interactive) return line;
+      if (!interactive) return reader.next();
+      let line: Uint8Array | undefined;
+      try {
+        line = await reader.next();
+      } catch (error) {
+        if (error instanceof Interrupted) writePrompt('\n');
+        throw error;
+      }
       if (line === undefined) writePrompt('\n');
       // Without a line editor an empty answer keeps what was there.
       return line !== undefined && line.length === 0 && preset !== undefined ? Buffer.from(preset) : line;
