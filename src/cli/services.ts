@@ -68,7 +68,10 @@ function whoAsks(env: Environment, root: string, asUser: string | undefined): Us
     const uid = process.geteuid?.() ?? 0;
     const entry = named === undefined ? lookUpUid(uid, root) : lookUpUser(named, root);
     // Who has an entry in the root folder lives there, whatever the environment says of the world outside.
-    if (entry?.home.startsWith(join(root, '/'))) return entry;
+    // What it may do is what this process may do: root files belong to root, not to a number of that passwd file.
+    if (entry?.home.startsWith(join(root, '/'))) {
+      return { ...entry, uid, gid: process.getegid?.() ?? entry.gid };
+    }
   }
   return currentUser(env, root);
 }
