@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { MailError } from '../core/errors.ts';
 import { lineIo } from '../line/line.ts';
 import type { Services } from '../session/io.ts';
-import { runSession, sendSettings } from '../session/run.ts';
+import { runSession, sendContext } from '../session/run.ts';
 import type { ReadRequest, SendRequest, SessionChoices } from './mailx-options.ts';
 import { type Foundation, foundation, type Invocation, sessionServices } from './services.ts';
 
@@ -14,9 +14,9 @@ export async function runMailx(invocation: Invocation, request: ReadRequest | Se
   const base = await foundation(invocation, request.kind === 'send' ? undefined : request.user);
   const services = servicesFor(base, request);
   if (request.kind !== 'send') return runSession(services, { ...request, systemRc: base.paths.startup });
-  const settings = await sendSettings(services, { ...request, systemRc: base.paths.startup });
+  const context = await sendContext(services, { ...request, systemRc: base.paths.startup });
   const { sendMode } = await import('../session/send.ts');
-  return sendMode(services, settings, request);
+  return sendMode(services, context.session.settings, request, context);
 }
 
 function servicesFor(base: Foundation, { ignoreInterrupts }: SessionChoices): Services {

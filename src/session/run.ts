@@ -89,9 +89,14 @@ function setOption(context: CommandContext, text: string): void {
   context.session = { ...context.session, settings };
 }
 
-/** Settings for a program that only sends: `if s` holds in the startup files. */
+/** For a program that only sends: `if s` holds in the startup files, no mailbox is open, `~:` has where to run. */
+export async function sendContext(services: Services, options: StartOptions): Promise<CommandContext> {
+  return startContext(services, options, true);
+}
+
+/** The settings alone. */
 export async function sendSettings(services: Services, options: StartOptions): Promise<Settings> {
-  return (await startContext(services, options, true)).session.settings;
+  return (await sendContext(services, options)).session.settings;
 }
 
 /** Opens what the options name and runs the session on it. Returns the exit status. */
