@@ -110,6 +110,8 @@ export interface Mailbox {
   readonly notes: readonly string[];
 
   info(slot: number): MessageInfo;
+  /** The flags that `info` would tell; cheap, for passes over all messages. */
+  flags?(slot: number): Flags;
   /** Header as stored, the empty line included. */
   header(slot: number): Uint8Array;
   /** Header, empty line and body of the message, From_ quoting taken off where this program put it on. */

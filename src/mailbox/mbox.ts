@@ -133,6 +133,11 @@ export class MboxMailbox implements Mailbox, LookUps {
     return new RowInfo(this, slot, this.#rows, row);
   }
 
+  flags(slot: number): Flags {
+    const row = this.#rowOf[slot] ?? -1;
+    return row < 0 ? this.#goneAt(slot).info.flags : this.#rows.flags(row);
+  }
+
   /** The parts of MessageInfo that cost something, for RowInfo. */
   uidOf(slot: number): Uid {
     this.#promise();

@@ -15,7 +15,7 @@
  * written and synced before the mailbox is changed; a crash leaves a message twice, never not at all.
  */
 import type { Flags } from '../mailbox/mailbox.ts';
-import { flagsNow, Mark, type Marks, type Session } from './session.ts';
+import { flagsNow, Mark, type Marks, type Session, storedFlags } from './session.ts';
 import { isSet } from './settings.ts';
 import { words } from './words/en.ts';
 
@@ -70,7 +70,7 @@ export function planQuit(session: Session): QuitPlan {
     if (fate === 'mbox') toMbox.push(slot);
     else stay += 1;
     const now = flagsNow(session, slot);
-    if (now !== box.info(slot).flags) flags.set(slot, now);
+    if (now !== storedFlags(session, slot)) flags.set(slot, now);
     const edited = session.edited.get(slot);
     if (edited !== undefined && fate === 'stays') replace.set(slot, edited);
   }

@@ -101,7 +101,7 @@ export function newSession(
 function firstCurrent(session: Session): number {
   let unread = 0;
   for (let slot = 0; slot < session.count; slot++) {
-    const { flags } = session.box.info(slot);
+    const flags = storedFlags(session, slot);
     if ((flags & (Flag.read | Flag.old)) === 0) return slot + 1;
     if (unread === 0 && (flags & Flag.read) === 0) unread = slot + 1;
   }
@@ -140,12 +140,17 @@ export function defaultMessage(session: Session, passes = isPresent): number {
   return nearest(session, session.dot, 1, passes) || nearest(session, session.dot, -1, passes);
 }
 
+/** The flags of a message as its mailbox has them. */
+export function storedFlags({ box }: Session, slot: number): Flags {
+  return box.flags?.(slot) ?? box.info(slot).flags;
+}
+
 export type ReadState = 'new' | 'unread' | 'read';
 
 /** What the message is to its reader now, earlier sessions and this one taken together. */
 export function readState(session: Session, slot: number): ReadState {
   const marks = session.marks[slot] ?? 0;
-  const { flags } = session.box.info(slot);
+  const flags = storedFlags(session, slot);
   if ((marks & Mark.read) !== 0) return 'read';
   if ((flags & Flag.read) !== 0 && (marks & Mark.unread) === 0) return 'read';
   return (flags & (Flag.read | Flag.old)) === 0 ? 'new' : 'unread';
@@ -154,7 +159,7 @@ export function readState(session: Session, slot: number): ReadState {
 /** The flags that shall be stored with the message: its state now, and no longer new. */
 export function flagsNow(session: Session, slot: number): Flags {
   const marks = session.marks[slot] ?? 0;
-  let flags = (session.box.info(slot).flags | Flag.old) & ~Flag.read;
+  let flags = (storedFlags(session, slot) | Flag.old) & ~Flag.read;
   if (readState(session, slot) === 'read') flags |= Flag.read;
   if ((marks & Mark.answered) !== 0) flags |= Flag.answered;
   if ((marks & Mark.flagged) !== 0) flags |= Flag.flagged;
