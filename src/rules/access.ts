@@ -95,6 +95,8 @@ function parseKey(row: Row): { key: string } | Fault {
 }
 
 function parseName(name: string): string | undefined {
+  // `user@[10.1.2.3]`: a literal is no network, or RELAY for a network of clients would relay to that network for all.
+  if (name.startsWith('[')) return parseDomain(name);
   const network = parseNetwork(name);
   if (network !== undefined) return network;
   if (/^[\d.]+(\/.*)?$/.test(name) || name.includes('/')) return undefined;
@@ -204,16 +206,16 @@ function search(
 
 function* addressKeys(table: AccessTable, address: string): Generator<string> {
   const lengths = address.includes(':') ? table.lengths6 : table.lengths4;
-  for (const length of lengths) {
+  for (const [i, length] of lengths.entries()) {
     const key = maskedKey(address, length);
     if (key !== undefined) yield key;
+    if (i === 0) yield address.includes(':') ? `[ipv6:${address}]` : `[${address}]`;
   }
 }
 
 function* domainKeys(table: AccessTable, domain: string): Generator<string> {
   if (domain.startsWith('[')) {
-    const address = parseIp(domain.slice(1, -1).replace(/^ipv6:/, ''));
-    if (address !== undefined) yield* addressKeys(table, address);
+    yield domain;
     return;
   }
   let first = true;

@@ -10,7 +10,7 @@
  */
 import { isFault, type Path, parsePath, pathAddress } from '../message/path.ts';
 import { type Alias, type Member, memberText } from './aliases.ts';
-import { isLocalDomain, isVirtualDomain, type Rules } from './rules.ts';
+import { canonicalDomain, isLocalDomain, isVirtualDomain, type Rules } from './rules.ts';
 import {
   type Entry,
   parseErrorText,
@@ -143,8 +143,9 @@ export function expand(
   };
 }
 
-function address(work: Work, local: string, domain: string, final: boolean, frame: Frame): void {
+function address(work: Work, local: string, given: string, final: boolean, frame: Frame): void {
   const { rules } = work;
+  const domain = canonicalDomain(rules, given);
   if (frame.path.length > MAX_DEPTH) {
     problem(work, frame, pathAddress({ local, domain }), LOOP, `more than ${MAX_DEPTH} generations`);
     return;

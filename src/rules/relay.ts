@@ -18,6 +18,7 @@ import {
 } from './access.ts';
 import { expand, type Lookups, type Need } from './expand.ts';
 import {
+  canonicalDomain,
   isLocalDomain,
   isLoopback,
   isVirtualDomain,
@@ -26,7 +27,7 @@ import {
   relayDomain,
   relayNetwork,
 } from './rules.ts';
-import { type Entry, type Refusal, type Source, splitDetail, type Trace, type TraceStep } from './table.ts';
+import type { Entry, Refusal, Source, Trace, TraceStep } from './table.ts';
 
 export interface DecisionClient {
   /** As `parseIp` gives it; '' for a local socket or pipe. */
@@ -92,7 +93,10 @@ interface State {
   readonly tags: string[];
   readonly needs: DecisionNeed[];
   quarantine: string | undefined;
+  /** Where the message goes: routes taken apart as far as we ourselves act on them. */
   recipient: Pick<Path, 'local' | 'domain'>;
+  /** What is judged: routes taken apart that a host we relay to would act on, too. */
+  judged: Pick<Path, 'local' | 'domain'>;
 }
 
 /** Decides about one recipient. */
@@ -142,7 +146,8 @@ function begin(question: Question, rules: Rules, lookups: DecisionLookups): Stat
     tags: [],
     needs: [],
     quarantine: undefined,
-    recipient: { local: question.recipient.local, domain: question.recipient.domain },
+    recipient: { local: question.recipient.local, domain: canonicalDomain(rules, question.recipient.domain) },
+    judged: { local: question.recipient.local, domain: canonicalDomain(rules, question.recipient.domain) },
   };
 }
 
@@ -169,13 +174,23 @@ const RUN: Readonly<Record<(typeof STAGES)[number], (state: State) => Ending | u
   },
   sender: (state) => {
     const { sender } = state.question;
-    return byAccess(state, accessSender(state.rules.access, sender, state.trace), 'access From', sender.text);
+    const judged = judgedSender(state.rules, sender);
+    return byAccess(state, accessSender(state.rules.access, judged, state.trace), 'access From', sender.text);
   },
   'sender domain': senderDomain,
   recipient: recipientAccess,
   local: localRecipient,
   relay: relayed,
 };
+
+/** Whom `a%b@here` names as sender, so that a detour escapes no rule. */
+function judgedSender(rules: Rules, sender: Pick<Path, 'local' | 'domain'>): Pick<Path, 'local' | 'domain'> {
+  let judged = { local: sender.local, domain: canonicalDomain(rules, sender.domain) };
+  for (let i = 0; i < 10 && /[@!%]/.test(judged.local) && isVirtualDomain(rules, judged.domain, true); i++) {
+    judged = unroute(judged.local);
+  }
+  return judged;
+}
 
 /** What an entry of access makes of the message; RELAY and OK only let it go on. */
 function byAccess(state: State, hit: AccessHit | undefined, rule: string, address: string): Ending | undefined {
@@ -238,27 +253,30 @@ function senderDomain(state: State): Ending | undefined {
 /** Takes routes in the local part apart, then asks access about the recipient. */
 function recipientAccess(state: State): Ending | undefined {
   const { rules, trace } = state;
+  let ours = true;
   for (let i = 0; i < 10; i++) {
     const inner = innerRecipient(state);
     if (inner === undefined) break;
     trace.push({
       rule: 'recipient',
       result: 'hit',
-      key: pathAddress(state.recipient),
+      key: pathAddress(state.judged),
       text: `means ${pathAddress(inner)}`,
     });
-    state.recipient = inner;
+    ours = ours && isVirtualDomain(rules, state.judged.domain, true);
+    state.judged = inner;
+    if (ours) state.recipient = inner;
   }
   const { text } = state.question.recipient;
   if (innerRecipient(state) !== undefined) {
     return { kind: 'refuse', rule: 'recipient', refusal: about(text, 550, '5.7.1', 'Relaying denied') };
   }
-  if (state.recipient.local === '') {
+  if (state.judged.local === '') {
     return { kind: 'refuse', rule: 'recipient', refusal: about(text, 553, '5.0.0', 'User address required') };
   }
-  const local = isLocalDomain(rules, state.recipient.domain);
+  const local = isLocalDomain(rules, state.judged.domain);
   if (local && !rules.options.blacklistRecipients) return undefined;
-  const hit = accessRecipient(rules.access, state.recipient, local, trace);
+  const hit = accessRecipient(rules.access, state.judged, local, trace);
   return byAccess(state, hit, 'access To', text);
 }
 
@@ -268,15 +286,14 @@ function recipientAccess(state: State): Ending | undefined {
  */
 function innerRecipient(state: State): Pick<Path, 'local' | 'domain'> | undefined {
   const { rules, lookups } = state;
-  const { local, domain } = state.recipient;
+  const { local, domain } = state.judged;
   if (!/[@!%]/.test(local)) return undefined;
-  const ours = isVirtualDomain(rules, domain) || isLocalDomain(rules, domain);
+  const ours = isVirtualDomain(rules, domain, true);
   if (!ours && !isRelayedDomain(state, domain)) return undefined;
   if (ours) {
-    const name = splitDetail(local.toLowerCase()).base;
     if (rules.aliases.aliases.has(local.toLowerCase()) || rules.virtual.entries.has(`${local.toLowerCase()}@${domain}`))
       return undefined;
-    if (!/[@!]/.test(name) && lookups.user(name) !== undefined && lookups.user(name) !== false) return undefined;
+    if (!/[@!]/.test(local) && (lookups.user(local) ?? false) !== false) return undefined;
   }
   return unroute(local);
 }
@@ -346,9 +363,16 @@ function localRecipient(state: State): Ending | undefined {
 type Way = (state: State) => { readonly at?: Entry; readonly text: string } | undefined;
 
 const WAYS: readonly (readonly [string, Way])[] = [
+  [
+    'recipient here',
+    ({ rules, judged }) =>
+      isVirtualDomain(rules, judged.domain, true)
+        ? { text: `${pathAddress(judged)}, by way of a host we relay to` }
+        : undefined,
+  ],
   ['authenticated', ({ question }) => (question.user === undefined ? undefined : { text: question.user })],
-  ['relay-domains', ({ rules, recipient }) => ofEntry(relayDomain(rules, recipient.domain))],
-  ['access To', ({ rules, recipient, trace }) => ofRelay(accessRecipientDomain(rules.access, recipient.domain, trace))],
+  ['relay-domains', ({ rules, judged }) => ofEntry(relayDomain(rules, judged.domain))],
+  ['access To', ({ rules, judged, trace }) => ofRelay(accessRecipientDomain(rules.access, judged.domain, trace))],
   [
     'loopback',
     ({ rules, question }) =>
@@ -386,7 +410,9 @@ const WAYS: readonly (readonly [string, Way])[] = [
   [
     'access From',
     ({ rules, question, trace }) =>
-      rules.options.relay.senderRules ? ofRelay(accessSender(rules.access, question.sender, trace)) : undefined,
+      rules.options.relay.senderRules
+        ? ofRelay(accessSender(rules.access, judgedSender(rules, question.sender), trace))
+        : undefined,
   ],
   ['based on MX', basedOnMx],
   ['promiscuous', ({ rules }) => (rules.options.relay.promiscuous ? { text: 'promiscuous_relay is on' } : undefined)],
@@ -401,16 +427,16 @@ function ofRelay(hit: AccessHit | undefined): { at: Entry; text: string } | unde
 }
 
 function basedOnMx(state: State): { text: string } | undefined {
-  const { rules, recipient, lookups } = state;
-  if (!rules.options.relay.basedOnMx || recipient.domain === '' || recipient.domain.startsWith('[')) return undefined;
-  const us = lookups.mxIsUs?.(recipient.domain);
-  if (us === undefined && lookups.mxIsUs !== undefined) state.needs.push({ kind: 'mx', name: recipient.domain });
-  return us === 'yes' ? { text: `MX of ${recipient.domain} is this host` } : undefined;
+  const { rules, judged, lookups } = state;
+  if (!rules.options.relay.basedOnMx || judged.domain === '' || judged.domain.startsWith('[')) return undefined;
+  const us = lookups.mxIsUs?.(judged.domain);
+  if (us === undefined && lookups.mxIsUs !== undefined) state.needs.push({ kind: 'mx', name: judged.domain });
+  return us === 'yes' ? { text: `MX of ${judged.domain} is this host` } : undefined;
 }
 
 /** A recipient elsewhere: refused, unless one way allows it. */
 function relayed(state: State): Ending {
-  const { trace, recipient, rules } = state;
+  const { trace, judged, rules } = state;
   const { text } = state.question.recipient;
   for (const [i, [rule, way]] of WAYS.entries()) {
     const found = way(state);
@@ -423,7 +449,7 @@ function relayed(state: State): Ending {
     for (const [later] of WAYS.slice(i + 1)) trace.push({ rule: later, result: 'unreached' });
     return { kind: 'relay', rule, at: found.at };
   }
-  const temporary = rules.options.relay.basedOnMx && state.lookups.mxIsUs?.(recipient.domain) === 'temporary';
+  const temporary = rules.options.relay.basedOnMx && state.lookups.mxIsUs?.(judged.domain) === 'temporary';
   const refusal = temporary
     ? about(text, 451, '4.7.1', 'Relaying temporarily denied. Cannot resolve MX')
     : about(text, 550, '5.7.1', 'Relaying denied');

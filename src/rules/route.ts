@@ -42,7 +42,12 @@ export function route(domain: string, rules: Rules, trace: TraceStep[] = []): Ro
     const { mailer, rest } = splitMailer(smartHost);
     return {
       kind: 'smtp',
-      mailer: mailer === 'lmtp' || mailer === 'smtp' || mailer === 'esmtp' ? mailer : 'relay',
+      mailer:
+        domain.startsWith('[') && mailer === ''
+          ? 'esmtp'
+          : mailer === 'lmtp' || mailer === 'smtp' || mailer === 'esmtp'
+            ? mailer
+            : 'relay',
       hops: parseHops(rest),
     };
   }

@@ -223,9 +223,16 @@ export function localBecause(rules: Rules, domain: string): Entry | string | und
   return undefined;
 }
 
-/** virtusertable applies to it. */
-export function isVirtualDomain(rules: Rules, domain: string): boolean {
-  return domain !== '' && (rules.virtualDomains.entries.has(domain) || isLocalDomain(rules, domain));
+/** An address literal of this host, `localhost` and the short name are the host's name, as sendmail's canonify has it. */
+export function canonicalDomain(rules: Rules, domain: string): string {
+  if (domain === '' || domain === rules.options.hostname || rules.localHosts.entries.has(domain)) return domain;
+  return isLocalDomain(rules, domain) ? rules.options.hostname : domain;
+}
+
+/** virtusertable applies to it. A bare name is only counted with `bare`: it has no domain to look up. */
+export function isVirtualDomain(rules: Rules, domain: string, bare = false): boolean {
+  if (domain === '') return bare;
+  return rules.virtualDomains.entries.has(domain) || isLocalDomain(rules, domain);
 }
 
 /** The entry of relay-domains that covers a name. */
