@@ -19,6 +19,7 @@ import { MovedError } from './lock.ts';
 import type {
   Changes,
   CommitResult,
+  Flags,
   HeldLock,
   Location,
   Mailbox,
