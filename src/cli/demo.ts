@@ -30,7 +30,7 @@ const MAILRC = `# What line mode reads at its start; \`set\` shows what is in fo
 set append
 set folder=mail
 set indentprefix="> "
-ignore received message-id mime-version x-mailer x-cron-env
+ignore received message-id mime-version content-transfer-encoding content-type status x-status x-mailer x-cron-env
 alias team dongliang dl
 alias anna "Anna Schröder <anna@garden.example.org>"
 `;
@@ -98,13 +98,17 @@ function hints(tmail: string, dir: string): string {
   return `
 This mail system lives in ${dir} and nowhere else. What to try next:
 
-  ${root} -u lee                       read lee's mail: h lists, 5 reads, d deletes, q leaves, ? helps
-  echo Hello | ${root} send dongliang  send mail, then read it:
+  ${root} -u lee
+      reads lee's mail: h lists, 5 prints message 5, d deletes, q leaves, ? helps
+  ${root} undo
+      brings back what the last session deleted
+  echo Hello | ${root} send dongliang
   ${root} -u dongliang
-  ${root} -H -u lee /subject:cron      some headers, and leave
-  ${root} -u lee --json=headers        the same for programs
-  ${root} undo                         bring back what the last session deleted
+      sends mail, and reads it
+  ${root} -H -u lee root
+      prints the headers of what came from root
   rm -r ${dir}
+      throws it all away
 `;
 }
 
@@ -124,7 +128,7 @@ export async function run(invocation: Invocation, { values }: ParsedLine): Promi
   const request: ReadRequest = { ...plainRequest(open ? 'session' : 'headers'), user: 'lee' };
   if (open)
     printText(
-      `A mail system of made-up people, in ${visible(dir)}. This is lee's mailbox; ? helps, x leaves all as it is.\n`,
+      `A mail system of made-up people, in ${visible(dir)}.\nThis is lee's mailbox: ? helps, x leaves all as it is.\n`,
     );
   const status = await runMailx(inside, request);
   printText(hints(callName(), visible(dir)));
