@@ -40,6 +40,11 @@ export const SEND_OPTIONS: readonly OptionRow[] = [
     value: 'file',
   },
   { flags: '-A <file>', help: 'attach FILE', many: true, value: 'file' },
+  {
+    flags: '--compat <program>',
+    help: 'what -a means: a header (bsd, gnu), a file (s-nail); else its looks decide',
+    value: 'none',
+  },
   { flags: '-E', help: 'do not send an empty message (B)' },
   { flags: '-F', help: "keep a copy in a file named after the first recipient's login name" },
   { flags: '-t', help: 'take recipients and subject from the header of what is read (S)' },
@@ -99,8 +104,11 @@ export interface SendRequest extends SessionChoices {
   readonly cc: readonly string[];
   readonly bcc: readonly string[];
   readonly subject: string | undefined;
-  /** `Name: value`. */
-  readonly headers: readonly string[];
+  /** -a: headers and files as they come. */
+  readonly added: readonly string[];
+  /** --compat: what -a means. */
+  readonly compat: 'bsd' | 'gnu' | 's-nail' | undefined;
+  /** -A */
   readonly attachments: readonly string[];
   readonly skipEmpty: boolean;
   readonly recordByName: boolean;
@@ -127,9 +135,11 @@ function refuseLineEnds(what: string, values: readonly (string | undefined)[]): 
   }
 }
 
-/** `Name: value` as a header, else the name of a file to attach: `-a` means one in BSD, the other in s-nail. */
-function isHeader(argument: string): boolean {
-  return /^[!-9;-~]+[ \t]*:/.test(argument) && !/^\.{0,2}\//.test(argument);
+/** Whose meaning of `-a` counts; undefined: it goes by its looks. */
+function compatOf(values: ParsedLine['values']): SendRequest['compat'] {
+  const compat = textOf(values, 'compat');
+  if (compat === undefined || compat === 'bsd' || compat === 'gnu' || compat === 's-nail') return compat;
+  throw usage(`--compat is bsd, gnu or s-nail, not ${JSON.stringify(compat)}`);
 }
 
 /** What is asked for. Throws UserError (status 2) when the options contradict each other. */
@@ -206,15 +216,16 @@ export function sendRequest(
     cc: listOf(values, 'c'),
     bcc: listOf(values, 'b'),
     subject,
-    headers: added.filter(isHeader),
-    attachments: [...added.filter((argument) => !isHeader(argument)), ...listOf(values, 'A')],
+    added,
+    compat: compatOf(values),
+    attachments: listOf(values, 'A'),
     skipEmpty: values.E === true,
     recordByName: values.F === true,
     fromMessage: values.t === true,
   };
   refuseLineEnds('the subject (-s)', [subject]);
   refuseLineEnds('a recipient', [...request.to, ...request.cc, ...request.bcc]);
-  refuseLineEnds('a header (-a)', request.headers);
+  refuseLineEnds('a header (-a)', added);
   if (request.to.length === 0 && !request.fromMessage) {
     throw usage('whom shall it go to? Name at least one recipient, as in: tmail -s "subject" dongliang');
   }

@@ -210,9 +210,10 @@ export interface SendOptions {
   readonly cc: readonly string[];
   readonly bcc: readonly string[];
   readonly subject: string | undefined;
-  /** `Name: value`. One that is the name of a file is attached instead. */
-  readonly headers: readonly string[];
-  /** Paths. */
+  /** `-a`: `Name: value`, or the name of a file; which of them is for `compat` to say, or its looks. */
+  readonly added: readonly string[];
+  readonly compat: 'bsd' | 'gnu' | 's-nail' | undefined;
+  /** `-A`: paths. */
   readonly attachments: readonly string[];
   /** `-E`: an empty letter is not sent, and that is no error. */
   readonly skipEmpty: boolean;
@@ -239,8 +240,8 @@ export async function sendMode(
 ): Promise<number> {
   const { io } = services;
   // Everything that can be wrong with the command line is found before a word is read.
-  const prepared = options.headers.reduce(
-    (letter, header) => withHeader(services, letter, header),
+  const prepared = options.added.reduce(
+    (letter, text) => withAdded(services, letter, text, options.compat),
     letterOf(services, options),
   );
   const composer: Composer = {
@@ -313,15 +314,19 @@ function withField(letter: Letter, { name, value }: Field): Letter {
   return place === undefined ? { ...letter, headers: [...letter.headers, { name, value }] } : place(letter, value);
 }
 
-/** `-a`: a header by its looks, unless there is a file of that name. */
-function withHeader(services: Services, letter: Letter, text: string): Letter {
-  if (services.disk.stat(text)?.kind === 'file') {
-    services.io.err(words.tookForFile(visible(text)));
-    return { ...letter, files: [...letter.files, readAttachment(services, text)] };
-  }
+/** `-a` is a header in one program and a file in another: without word of which, a file that exists is one, and told. */
+function withAdded(services: Services, letter: Letter, text: string, compat: SendOptions['compat']): Letter {
   const colon = text.indexOf(':');
-  const name = text.slice(0, colon).trimEnd();
-  if (colon < 0 || !isFieldName(name)) throw new UserError(words.badHeader(visible(text)), EX.usage);
+  const name = text.slice(0, Math.max(colon, 0)).trimEnd();
+  const header = isFieldName(name) && !/^\.{0,2}\//.test(text);
+  const guess = header && services.disk.stat(text)?.kind !== 'file' ? 'header' : 'file';
+  const kind = compat === undefined ? guess : compat === 's-nail' ? 'file' : 'header';
+  if (kind === 'file') {
+    const file = readAttachment(services, text);
+    if (compat === undefined) services.io.err(words.tookForFile(visible(text)));
+    return { ...letter, files: [...letter.files, file] };
+  }
+  if (!isFieldName(name)) throw new UserError(words.badHeader(visible(text)), EX.usage);
   return withField(letter, { name, value: text.slice(colon + 1).trim() });
 }
 

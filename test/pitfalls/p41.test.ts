@@ -11,7 +11,7 @@ test.each<[string, Parameters<typeof send>[1]]>([
   ['subject with a lone CR', { subject: 'a\rBcc: eve@e.test' }],
   ['recipient', { to: ['ann@a.test\rBcc: eve@e.test'] }],
   ['copy', { cc: ['"x\r" <ann@a.test>', 'a\0b@a.test'] }],
-  ['header', { headers: ['X-A: b\nBcc: eve@e.test'] }],
+  ['header', { added: ['X-A: b\nBcc: eve@e.test'] }],
   ['sender', { from: 'lee@x.test\rBcc: eve@e.test' }],
 ])('a line end in the %s sends nothing', async (_, options) => {
   const at = desk({ lines: ['text'] });

@@ -135,7 +135,7 @@ describe('what the options say', () => {
   });
 
   test('-a knows the fields a letter has a place for', async () => {
-    const headers = [
+    const added = [
       'X-Loop: yes',
       'Reply-To: team@x.test',
       'Cc: c@x.test',
@@ -143,7 +143,7 @@ describe('what the options say', () => {
       'Subject: other',
       'From: me@x.test',
     ];
-    const { letter } = await piped(['x'], { headers });
+    const { letter } = await piped(['x'], { added });
     expect(letter?.header).toMatch(/^X-Loop: yes$/m);
     expect(letter?.header).toMatch(/^Reply-To: team@x\.test$/m);
     expect(letter?.header).toMatch(/^From: me@x\.test$/m);
@@ -284,7 +284,7 @@ describe('at a terminal', () => {
 
 test('a bad option is an error before a word is read', async () => {
   const at = desk({ lines: ['text'] });
-  await expect(send(at, { headers: ['no header'] })).rejects.toThrow(UserError);
+  await expect(send(at, { added: ['no header'], compat: 'bsd' })).rejects.toThrow(UserError);
   await expect(send(at, { attachments: ['/no/such'] })).rejects.toMatchObject({ status: 66 });
   expect(await at.services.io.readLine('')).toEqual(Buffer.from('text'));
 });

@@ -20,9 +20,9 @@ export const sendingWords = {
   notRecorded: (path: string, reason: string) => `sent, but no copy could be put in ${path}: ${reason}`,
   wouldSend: (recipients: string, octets: number) => `debug: ${octets} octets would go to ${recipients}`,
   attached: (name: string, octets: number) => `${name}: attached as a file, ${octets} octets`,
-  tookForFile: (text: string) => `-a ${text}: a file of that name exists and is attached; a header is 'Name: value'`,
+  tookForFile: (text: string) => `-a ${text}: attached as a file; a header would be 'Name: value'`,
   noAttachment: (path: string, reason: string) => `attachment ${path}: ${reason}. Nothing sent.`,
-  badHeader: (text: string) => `-a ${text}: neither a header ('Name: value') nor a file: nothing sent`,
+  badHeader: (text: string) => `-a ${text}: not a header of the form 'Name: value'. Nothing sent.`,
   unfinished: (count: number) =>
     `${count === 1 ? 'A letter was' : `${count} letters were`} not finished: see "tmail drafts"`,
   noDraft: (number: string) => `${number}: no such draft; "tmail drafts" lists them`,
