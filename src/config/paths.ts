@@ -47,6 +47,11 @@ export function systemPaths(root = ''): SystemPaths {
   };
 }
 
+/** A path that a table or option names, below the root folder; one that already lies there stays as it is. */
+export function below(root: string, path: string): string {
+  return root === '' || path === root || path.startsWith(`${root}/`) ? path : join(root, path);
+}
+
 /** The system mailbox of a user. @throws UserError when the name cannot be a user's, like `../root`. */
 export function systemMailbox(paths: SystemPaths, user: string): string {
   if (!isUserName(user)) throw new UserError(`${JSON.stringify(user)} is not a user name`, EX.usage);

@@ -34,7 +34,8 @@ export type ListResult =
 export interface Lookups {
   /** The name under which the system knows a user, or false. */
   user(name: string): string | false | undefined;
-  include?(path: string): ListResult | undefined;
+  /** `asUser`: whose .forward names it; undefined: the administrator's tables. */
+  include?(path: string, asUser?: string): ListResult | undefined;
   forward?(user: string): ListResult | undefined;
 }
 
@@ -358,7 +359,7 @@ function include(work: Work, path: string, frame: Frame): void {
     return;
   }
   if (work.done.has(key)) return;
-  const list = work.lookups.include(path);
+  const list = work.lookups.include(path, frame.asUser);
   if (list === undefined) {
     work.needs.set(key, { kind: 'include', name: path });
     return;
