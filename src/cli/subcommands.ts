@@ -60,6 +60,21 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: () => import('./recover.ts'),
   },
   {
+    name: 'fsck',
+    operands: 'BOX...',
+    summary: 'look for damage in mailboxes; exit status 1 when there is some',
+    options: [
+      {
+        flags: '--repair <new>',
+        help: 'write what can be read into NEW, a file that does not exist yet',
+        value: 'file',
+      },
+      { flags: '--json', help: 'one JSON object a line for each finding' },
+    ],
+    completes: 'file',
+    load: () => import('./fsck.ts'),
+  },
+  {
     name: 'export',
     operands: 'BOX TARGET [MESSAGES...]',
     summary: 'copy messages into a new mbox, Maildir, folder of .eml files or JSON file; nothing is overwritten',
