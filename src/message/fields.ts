@@ -122,6 +122,17 @@ export function normalAddress(address: string): string {
   return `${quoted}@${ascii === '' ? domain : ascii}`;
 }
 
+/** True when mail can be sent to this at all. */
+export function isSendable(address: string): boolean {
+  try {
+    normalAddress(address);
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
 function nameTokens(name: string): string[] {
   const text = name.replace(/[\x00-\x1f\x7f]+/g, ' ').trim();
   if (text === '') return [];

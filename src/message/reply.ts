@@ -109,9 +109,12 @@ export function forwardSubject(subject: string): string {
   return /^fwd?\s*:/i.test(text) ? text : `Fwd: ${text}`.trimEnd();
 }
 
-/** A decoded subject may hold line ends and control characters: blanks here, since it becomes a field again. */
-function oneLine(text: string): string {
-  return text.replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ').trim();
+/**
+ * Decoded text of a stranger's header may hold line ends, control characters and marks that turn the writing round: blanks
+ * here, since it becomes a field again and is given to be edited on a terminal.
+ */
+export function oneLine(text: string): string {
+  return text.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g, ' ').trim();
 }
 
 /** What the references of a reply are: those of the original and its own id (RFC 5322 3.6.4). */

@@ -8,9 +8,9 @@ import { EX, errnoOf, MailError, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import { type Address, parseAddresses } from '../message/address.ts';
 import { readEnvelope } from '../message/envelope.ts';
-import { type Field, isFieldName } from '../message/fields.ts';
+import { type Field, isFieldName, isSendable } from '../message/fields.ts';
 import { decodeWords, fieldText, fieldTexts, parseHeader } from '../message/header.ts';
-import { forwardSubject, type Original, replyTo as replyFor, threadOf } from '../message/reply.ts';
+import { forwardSubject, type Original, oneLine, replyTo as replyFor, threadOf } from '../message/reply.ts';
 import { withoutLocalFields, withResentFields } from '../message/resend.ts';
 import type { CommandContext } from './command.ts';
 import { addLine, addText, autosave, type Composer, readAttachment } from './composer.ts';
@@ -61,14 +61,15 @@ export async function runMail(context: CommandContext, argument: string): Promis
 export function originalOf(session: Session, number: number): Original {
   const bytes = headerOf(session, number - 1);
   const header = parseHeader(bytes);
-  const addresses = (name: string) => fieldTexts(header, name).flatMap((text) => parseAddresses(text));
+  const clean = (list: readonly Address[]) => list.map(({ name, address }) => ({ name: oneLine(name), address }));
+  const addresses = (name: string) => clean(fieldTexts(header, name).flatMap((text) => parseAddresses(text)));
   const { from, replyTo, to, cc, subject, messageId, inReplyTo, references } = readEnvelope(bytes);
   return {
     // A message without From: its envelope sender is all that is known.
-    from: from.length > 0 ? from : parseAddresses(session.box.info(number - 1).sender),
-    replyTo,
-    to,
-    cc,
+    from: from.length > 0 ? clean(from) : parseAddresses(session.box.info(number - 1).sender),
+    replyTo: clean(replyTo),
+    to: clean(to),
+    cc: clean(cc),
     subject,
     messageId,
     inReplyTo,
@@ -110,13 +111,17 @@ async function answer(
   if (first === undefined) return;
   const own = ownAddresses(services, settings);
   const reply = replyFor([first, ...others], own, { all, metoo: isSet(settings, 'metoo') });
-  if (reply.to.length === 0) throw new UserError(words.nobodyToAnswer(numbers[0] ?? 0));
+  const everybody = [...reply.to, ...reply.cc];
+  const broken = everybody.filter(({ address }) => !isSendable(address)).map(({ address }) => visible(address));
+  if (broken.length === everybody.length) throw new UserError(words.nobodyToAnswer(numbers[0] ?? 0));
+  if (broken.length > 0) services.io.err(words.leftOut(broken.join(', ')));
+  const sendable = (list: readonly Address[]) => list.filter(({ address }) => isSendable(address));
   const author = (first.from[0] ?? reply.to[0])?.address ?? '';
   const letter: Letter = {
     ...EMPTY_LETTER,
     from: reply.from === own.from ? undefined : reply.from,
-    to: reply.to,
-    cc: reply.cc,
+    to: sendable(reply.to),
+    cc: sendable(reply.cc),
     subject: reply.subject,
     inReplyTo: reply.inReplyTo,
     references: reply.references,

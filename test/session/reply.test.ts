@@ -83,6 +83,23 @@ describe('reply', () => {
     expect(at.out.slice(0, 3)).toEqual(['To: ann@a.test, bob@b.test', 'Cc: carol@c.test', 'Subject: Re: 计划']);
   });
 
+  test('what a stranger put into names and subject cannot drive the terminal when it is asked for', async () => {
+    const at = desk({ lines: ['~h', '', '', '', '', 'text', '~.'], interactive: true });
+    const evil = '=?UTF-8?Q?a=1B]52;c=07=E2=80=AEb=C2=9B?=';
+    await runReply(sessionAt(at, [`From: ${evil} <ann@a.test>\nSubject: ${evil}\n\nx\n`]), '1');
+    const shown = [...at.prompts, ...at.out].join('\n');
+    expect(at.prompts.slice(0, 2)).toEqual(['To: "a ]52;c b" <ann@a.test>', 'Subject: Re: a ]52;c b']);
+    expect(shown).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
+  });
+
+  test('what is no address is left out and told; it does not cost the letter', async () => {
+    const at = desk({ lines: ['text', '~.'] });
+    const long = `${'x'.repeat(400)}@x.test`;
+    await runReply(sessionAt(at, [`From: ann@a.test\nCc: ${long}, bob@b.test\n\nx\n`]), '1');
+    expect(at.sent[0]?.envelope.recipients).toEqual(['ann@a.test', 'bob@b.test']);
+    expect(at.err[0]).toMatch(/^no mail can be sent to: x+@x\.test/);
+  });
+
   test('a message that is not there is refused, nothing is sent', async () => {
     await expect(run(runReply, '9')).rejects.toThrow(UserError);
   });

@@ -6,6 +6,7 @@ export const sendingWords = {
   ccPrompt: 'Cc: ',
   bccPrompt: 'Bcc: ',
 
+  leftOut: (addresses: string) => `no mail can be sent to: ${addresses} (left out)`,
   nobodyToAnswer: (number: number) => `message ${number} names nobody to answer`,
   forwarded: '-------- Original Message --------',
   noRecipients: 'No recipients specified: nothing sent',
