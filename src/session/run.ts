@@ -55,13 +55,16 @@ export interface SessionOptions extends StartOptions {
   readonly readOnly: boolean;
 }
 
-/** State for commands, with settings of the startup files and no mailbox yet. */
-async function startContext(services: Services, options: StartOptions, sending: boolean): Promise<CommandContext> {
+/** State for commands: no mailbox is open yet, and no startup file was read. */
+export function newContext(
+  services: Services,
+  { escapes, sending }: { readonly escapes: boolean; readonly sending: boolean },
+): CommandContext {
   const context: CommandContext = {
     services,
     session: newSession(noMailbox(), { system: false, name: '', settings: initialSettings() }),
     history: [],
-    escapes: options.escapes || services.io.interactive,
+    escapes: escapes || services.io.interactive,
     failed: false,
     ended: undefined,
     lastShell: '',
@@ -72,6 +75,12 @@ async function startContext(services: Services, options: StartOptions, sending: 
     sourcing: 0,
     execute: (line) => execute(context, line),
   };
+  return context;
+}
+
+/** The same, with the settings of the startup files and the command line. */
+async function startContext(services: Services, options: StartOptions, sending: boolean): Promise<CommandContext> {
+  const context = newContext(services, { escapes: options.escapes, sending });
   await readStartup(context, options);
   for (const text of options.set) setOption(context, text);
   if (options.from !== undefined) setOption(context, `from=${options.from}`);
@@ -168,7 +177,7 @@ async function inspect(context: CommandContext, options: SessionOptions): Promis
 }
 
 /** Runs one line. What goes wrong is told, in one line that begins with the place in a file where there is one. */
-async function execute(context: CommandContext, line: string): Promise<void> {
+export async function execute(context: CommandContext, line: string): Promise<void> {
   try {
     await perform(context, line);
   } catch (error) {
