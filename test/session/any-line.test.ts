@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EX } from '../../src/core/errors.ts';
-import { COMMANDS, namesOf } from '../../src/session/commands.ts';
+import { COMMANDS, namesOf, parseCommand } from '../../src/session/commands.ts';
 import { complete } from '../../src/session/complete.ts';
 import type { Services } from '../../src/session/io.ts';
 import { preview } from '../../src/session/preview.ts';
@@ -18,7 +18,8 @@ const MESSAGES = [
 ];
 
 /** Commands that start programs, open mailboxes or write files have tests of their own. */
-const OUTSIDE = /^(?:!|\||pipe|edit|visual|shell|cd|source|file|mail|forward|resend|recover|save|copy|write|attach)/i;
+const OUTSIDE =
+  /^(?:!|\||pipe|edit|visual|shell|cd|source|file|recover|save|copy|write|attach|mail|reply|followup|forward|resend)/i;
 
 const word = fc.constantFrom(
   ...COMMANDS.flatMap((command) => (OUTSIDE.test(command.name) ? [] : [...namesOf(command), ...command.short])),
@@ -72,8 +73,8 @@ test('no line throws, and one that is refused leaves every mark as it was', asyn
       const out: string[] = [];
       const { context: state, errors } = context(out);
       const before = state.session.marks.slice();
-      const outside = OUTSIDE.test(text.trim());
-      if (outside) return;
+      const parsed = parseCommand(text);
+      if ('command' in parsed && OUTSIDE.test(parsed.command.name)) return;
       await execute(state, text);
       expect(state.session.count).toBe(MESSAGES.length);
       if (errors.length > 0) expect([...state.session.marks]).toEqual([...before]);
