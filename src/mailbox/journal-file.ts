@@ -28,7 +28,7 @@ export const FIRST = 512;
 const SECTOR = 512;
 export const HEADER = 64;
 /** Copying goes by blocks of this many octets. */
-export const BLOCK = 4 << 20;
+export const BLOCK = 1 << 20;
 /** Octets of what is appended that a step keeps, to know it again. */
 export const APPEND_HEAD = 4096;
 export const APPEND_SLOT = SECTOR + APPEND_HEAD;

@@ -37,7 +37,7 @@ export interface Slice {
 
 interface Segment extends Slice {
   /** Where it begins in the work. */
-  readonly start: number;
+  start: number;
 }
 
 export interface Plan {
@@ -45,7 +45,7 @@ export interface Plan {
   readonly newSize: number;
   /** Lengths of the pieces in order, as they are kept in the journal. */
   readonly pieces: readonly PieceShape[];
-  readonly segments: readonly Segment[];
+  readonly segments: readonly Readonly<Segment>[];
   /** Octets of work of segments that go by ascending place; the rest goes by descending place. */
   readonly ascending: number;
   /** Octets of all work. */
@@ -94,36 +94,35 @@ export function shapesOf(pieces: readonly Piece[]): PieceShape[] {
 
 /** Plans the change; throws a RangeError when the pieces do not fit a file of `oldSize` octets. */
 export function planRewrite(oldSize: number, pieces: readonly PieceShape[]): Plan {
-  const slices: Slice[] = [];
+  const all: Segment[] = [];
   let place = 0;
   let read = 0;
   let index = 0;
   for (const piece of pieces) {
     const length = piece.kind === 'keep' ? piece.to - piece.from : piece.length;
     if (!Number.isSafeInteger(length) || length < 0) throw new RangeError('a piece of a rewrite has no length');
+    let source: Source;
     if (piece.kind === 'keep') {
       if (!(piece.from >= read && piece.to <= oldSize))
         throw new RangeError('the pieces of a rewrite do not fit the file');
       read = piece.to;
-      slices.push({ to: place, length, source: { kind: 'file', at: piece.from } });
-    } else slices.push({ to: place, length, source: { kind: 'new', index: index++, offset: 0 } });
+      source = { kind: 'file', at: piece.from };
+    } else source = { kind: 'new', index: index++, offset: 0 };
+    all.push({ to: place, length, source, start: 0 });
     place += length;
   }
-  const up = goesUp(slices);
-  const order: Slice[] = slices.filter((slice, i) => !up[i] && !stays(slice));
-  const ascendingCount = order.length;
-  for (let i = slices.length - 1; i >= 0; i--) {
-    const slice = slices[i];
-    if (slice !== undefined && up[i]) order.push(slice);
+  const up = goesUp(all);
+  const segments = all.filter((segment, i) => up[i] === 0 && !stays(segment));
+  const ascending = segments.reduce((sum, { length }) => sum + length, 0);
+  for (let i = all.length - 1; i >= 0; i--) {
+    const segment = all[i];
+    if (segment !== undefined && up[i] === 1) segments.push(segment);
   }
   let work = 0;
-  let ascending = 0;
-  const segments = order.map((slice, i) => {
-    const segment = { ...slice, start: work };
-    work += slice.length;
-    if (i < ascendingCount) ascending = work;
-    return segment;
-  });
+  for (const segment of segments) {
+    segment.start = work;
+    work += segment.length;
+  }
   return { oldSize, newSize: place, pieces, segments, ascending, work };
 }
 
@@ -132,14 +131,14 @@ function stays(slice: Slice): boolean {
 }
 
 /** Which slices belong to those that go by descending place: moves up, and new bytes in front of one. */
-function goesUp(slices: readonly Slice[]): boolean[] {
-  const up = new Array<boolean>(slices.length).fill(false);
+function goesUp(slices: readonly Slice[]): Uint8Array {
+  const up = new Uint8Array(slices.length);
   let next = false;
   for (let i = slices.length - 1; i >= 0; i--) {
     const slice = slices[i];
     if (slice === undefined) continue;
     if (slice.source.kind === 'file') next = slice.to > slice.source.at;
-    up[i] = next;
+    up[i] = next ? 1 : 0;
   }
   return up;
 }
@@ -243,5 +242,11 @@ function freeDescending(plan: Plan, from: number): number {
 
 /** True when nothing of a stretch of the work has to be read from the file. */
 export function needsNoSource(plan: Plan, step: Step): boolean {
-  return step.journaled || slicesOf(plan, step.from, step.to).every((slice) => slice.source.kind === 'new');
+  if (step.journaled) return true;
+  for (let i = segmentAt(plan, step.from); i < plan.segments.length; i++) {
+    const segment = plan.segments[i];
+    if (segment === undefined || segment.start >= step.to) break;
+    if (segment.source.kind === 'file') return false;
+  }
+  return true;
 }

@@ -51,8 +51,8 @@ const WITNESS = 512;
 /** The same behind the end of the new content, where they also tell whether the file was cut already. */
 const END_WITNESS = 4096;
 /** Moves of at least this many octets are read straight to where they are wanted. */
-const LARGE_READ = 128 << 10;
-const READ_AHEAD = 1 << 20;
+const LARGE_READ = 64 << 10;
+const READ_AHEAD = 256 << 10;
 
 /** Writes the record that begins a change at `at` of the journal; nothing is synced, the file is not touched. */
 export function prepare(
