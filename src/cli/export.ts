@@ -63,7 +63,7 @@ function select(box: Mailbox, name: string, list: readonly string[]): number[] {
     return Array.from({ length: box.length }, (_, slot) => slot).filter((slot) => !box.info(slot).gone);
   const parsed = parseList(list.join(' '));
   const resolved = 'error' in parsed ? parsed : resolveList(session, parsed.terms);
-  if ('error' in resolved) throw new UserError(resolved.error.message, EX.usage);
+  if ('error' in resolved) throw new UserError(resolved.error.message);
   return resolved.numbers.map((number) => number - 1);
 }
 

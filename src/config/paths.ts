@@ -138,10 +138,19 @@ export function stateDirsOf(own: string, paths = systemPaths(), disk: Disk = rea
     const owner = disk.stat(path)?.uid;
     const user = owner === undefined || owner === process.geteuid?.() ? undefined : lookUpUid(owner, paths.root);
     const theirs = user === undefined ? [] : stateCandidates(user, paths, undefined);
-    const trusted = theirs.filter((folder) => isFolderOf(disk.lstat(folder), owner));
-    const daemons = disk.lstat(paths.state)?.kind === 'directory' ? [paths.state] : [];
+    const trusted = theirs.filter((folder) => isFolderOf(lookAt(disk, folder), owner));
+    const daemons = lookAt(disk, paths.state)?.kind === 'directory' ? [paths.state] : [];
     return [...new Set([own, ...trusted, ...daemons])];
   };
+}
+
+/** What is there; undefined also when it is behind a folder that we may not look into, like another user's home. */
+function lookAt(disk: Disk, path: string): FileStat | undefined {
+  try {
+    return disk.lstat(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function isFolderOf(stat: FileStat | undefined, uid: number | undefined): boolean {
