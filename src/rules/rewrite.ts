@@ -21,6 +21,8 @@ export function rewrite(
   trace: TraceStep[] = [],
 ): Parts {
   if (parts.local === '') return parts;
+  // The envelope of local delivery is a user.
+  if (role === 'envelopeRecipient' && to === 'local') return { local: parts.local, domain: '' };
   const { hostname, rewrite: options } = rules.options;
   const bare = parts.domain === '';
   // Local envelopes and headers keep bare names, as mail on one host always had them.
@@ -29,10 +31,10 @@ export function rewrite(
   const sender =
     role === 'headerSender' || (role === 'envelopeSender' && (options.masqueradeEnvelope || options.genericsEnvelope));
   if (!sender) return qualified;
-  const generic = role === 'headerSender' || options.genericsEnvelope || options.masqueradeEnvelope;
-  if (generic && (bare || isGenericsDomain(rules, parts.domain))) {
-    const entry = genericEntry(rules, qualified, trace);
-    const mapped = entry === undefined ? undefined : genericAddress(entry, qualified);
+  const mapping = role === 'headerSender' || options.genericsEnvelope || options.masqueradeEnvelope;
+  if (mapping && (bare || isGenericsDomain(rules, parts.domain))) {
+    const generic = genericEntry(rules, qualified, bare, trace);
+    const mapped = generic === undefined ? undefined : genericAddress(generic);
     if (mapped !== undefined && mapped.domain !== '') return mapped;
     if (mapped !== undefined) return masquerade(rules, { local: mapped.local, domain: hostname }, trace);
   }
@@ -40,11 +42,15 @@ export function rewrite(
   return masquerade(rules, qualified, trace);
 }
 
-/** `lee@host`, `lee` with `%1` kept (sendmail gives the detail for it). */
-function genericAddress(entry: Entry, parts: Parts): Parts | undefined {
-  const { detail } = splitDetail(parts.local);
-  const to = parsePath(entry.value.replace(/%1/g, detail ?? ''));
+/** What an entry gives; `%1` is what its key left open: the detail of `name+*`, the local part of `@host`. */
+function genericAddress({ entry, open }: Generic): Parts | undefined {
+  const to = parsePath(entry.value.replace(/%1/g, open));
   return isFault(to) || to.local === '' ? undefined : { local: to.local, domain: to.domain };
+}
+
+interface Generic {
+  readonly entry: Entry;
+  readonly open: string;
 }
 
 function isGenericsDomain(rules: Rules, domain: string): boolean {
@@ -59,20 +65,20 @@ function covers(list: readonly string[], domain: string, below: boolean): boolea
   return false;
 }
 
-/** `lee+x@host`, `lee+*@host`, `lee@host`, then the same of the bare name, then `@host`. */
-function genericEntry(rules: Rules, { local, domain }: Parts, trace: TraceStep[]): Entry | undefined {
-  const { base, detail } = splitDetail(local.toLowerCase());
-  const names = detail === undefined ? [base] : [local.toLowerCase(), `${base}+*`, base];
-  const keys = [...names.map((name) => `${name}@${domain}`), ...names, `@${domain}`];
-  for (const key of keys) {
-    const entry = rules.generics.entries.get(key);
-    trace.push({
-      rule: 'genericstable',
-      result: entry === undefined ? 'miss' : 'hit',
-      key,
-      ...(entry === undefined ? {} : { at: entry, text: entry.value }),
-    });
-    if (entry !== undefined) return entry;
+/** `lee+x@host`, `lee+*@host`, `lee@host`, `@host` (of an address that came with its domain), then bare names: as ruleset 93. */
+function genericEntry(rules: Rules, { local, domain }: Parts, bare: boolean, trace: TraceStep[]): Generic | undefined {
+  const { base, detail } = splitDetail(local);
+  const names: [string, string][] = [[local, '']];
+  if (detail !== undefined) names.push([`${base}+*`, detail], [base, '']);
+  const keys: [string, string][] = names.map(([name, open]) => [`${name}@${domain}`, open]);
+  if (!bare) keys.push([`@${domain}`, local]);
+  for (const [key, open] of [...keys, ...names]) {
+    const entry = rules.generics.entries.get(key.toLowerCase());
+    if (entry === undefined) trace.push({ rule: 'genericstable', result: 'miss', key });
+    else {
+      trace.push({ rule: 'genericstable', result: 'hit', key, at: entry, text: entry.value });
+      return { entry, open };
+    }
   }
   return undefined;
 }
