@@ -98,6 +98,8 @@ export function planCommit(
       at = rows.start(row) + edit.to;
       changed = true;
       if (edit.bytes.length !== edit.to - edit.from) moves(row + 1);
+      // The row says something about keywords that must be read again.
+      if (changes.keywords.has(row)) moves(row);
     }
     pieces.keep(at, end);
   }

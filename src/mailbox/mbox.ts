@@ -13,8 +13,7 @@ import { errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
 import type { FileStat } from '../core/files.ts';
 import { type Fingerprint, fingerprint, onlyAppended, sameFile } from './fingerprint.ts';
 import { makeFromLine } from './from-line.ts';
-import { type IndexFile, indexPath, readIndex, writeIndex } from './index-file.ts';
-import { recover, rewrite } from './journal.ts';
+import { pendingJournal, recover, rewrite } from './journal.ts';
 import { MovedError } from './lock.ts';
 import type {
   Changes,
@@ -29,18 +28,19 @@ import type {
   Uid,
 } from './mailbox.ts';
 import { followRows, identities, planCommit, type RowChanges, storedMessage } from './mbox-commit.ts';
-import { GoneInfo, type LookUps, RowInfo, senderOf } from './mbox-info.ts';
+import { type LookUps, RowInfo, senderOf } from './mbox-info.ts';
 import { FileReader } from './mbox-reader.ts';
+import { isHidden, Slots } from './mbox-slots.ts';
+import { MboxUids } from './mbox-uids.ts';
 import { unquoteFrom } from './quoting.ts';
 import { readRows } from './read-rows.ts';
 import { RowBit, Rows } from './rows.ts';
 import { keywordsOf } from './status.ts';
-import { assignUids, matchByIdentity, type UidState } from './uids.ts';
+import { matchByIdentity } from './uids.ts';
 
-/** From this size on, the index is kept even if nobody asked for UIDs: it saves the scan at the next start. */
-const WORTH_AN_INDEX = 8 << 20;
 /** A file changed so recently (nanoseconds) could change again without its times telling. */
 const RACY_NS = 50_000_000n;
+const NOBODY: ReadonlySet<number> = new Set();
 const NOTHING: Others = { added: [], removed: [], flagged: [] };
 
 /** How a mailbox file was opened. */
@@ -48,15 +48,6 @@ export interface OpenFile {
   readonly fd: number;
   /** Why it cannot be changed; undefined when it can. */
   readonly readOnly: string | undefined;
-}
-
-/** What a slot remembers of a message that is gone. */
-interface Gone {
-  readonly identity: number;
-  readonly uid: number;
-  readonly info: MessageInfo;
-  /** Removed by this object: it does not come back. */
-  readonly final: boolean;
 }
 
 export class MboxMailbox implements Mailbox, LookUps {
@@ -67,21 +58,14 @@ export class MboxMailbox implements Mailbox, LookUps {
   readonly #path: string;
   /** Where the bytes are read from: the path, or a temporary file with what it holds (compressed.ts). */
   readonly #reader: FileReader;
-  readonly #indexPath: string | undefined;
+  readonly #slots = new Slots();
+  readonly #uids: MboxUids;
   #fd: number | undefined;
   #rows = new Rows();
   /** Undefined when the file is not there. */
   #print: Fingerprint | undefined;
   /** Rows were read from the file as it is, not from the index. */
   #scanned = false;
-  /** Row of each slot, -1 when gone; slot of each row, -1 when hidden. */
-  #rowOf: number[] = [];
-  #slotOf: number[] = [];
-  readonly #gone = new Map<number, Gone>();
-  #uids: UidState | undefined;
-  /** UIDs in the rows are on disk. */
-  #uidsSaved = false;
-  #indexed = false;
 
   /** For open.ts and compressed.ts; `load` must follow. `indexed`: the file has an index of its own. */
   constructor(context: MailboxContext, location: Location, file: OpenFile, indexed: boolean) {
@@ -91,17 +75,17 @@ export class MboxMailbox implements Mailbox, LookUps {
     this.#fd = file.fd;
     this.readOnly = file.readOnly;
     this.#reader = new FileReader(context.disk);
-    this.#indexPath = indexed ? indexPath(context.stateDir, context.disk.realpath(this.#path)) : undefined;
+    this.#uids = new MboxUids(context, indexed ? context.disk.realpath(this.#path) : undefined);
   }
 
   get length(): number {
-    return this.#rowOf.length;
+    return this.#slots.length;
   }
   get uidValidity(): number {
-    return this.#promise().uidValidity;
+    return this.#uids.promise(this.#rows, this.#print).uidValidity;
   }
   get uidNext(): Uid {
-    return this.#promise().uidNext as Uid;
+    return this.#uids.promise(this.#rows, this.#print).uidNext as Uid;
   }
 
   /** Reads the file in for the first time; the caller holds a lock, or knows that nobody writes. */
@@ -109,44 +93,36 @@ export class MboxMailbox implements Mailbox, LookUps {
     const fd = this.#need();
     const { disk } = this.#context;
     const stat = disk.fstat(fd);
-    const index = this.#indexPath === undefined ? undefined : readIndex(disk, this.#indexPath);
+    const index = this.#uids.load();
     if (index !== undefined) {
-      this.#indexed = true;
-      this.#uids = { uidValidity: index.uidValidity, uidNext: index.uidNext };
-      this.#uidsSaved = true;
       this.#rows = index.rows;
       this.#print = index.print;
     }
     if (this.#print === undefined || !sameFile(this.#print, stat)) this.#reread(fd, stat);
-    this.#slotOf = [];
-    this.#rowOf = [];
-    this.#gone.clear();
-    for (let row = 0; row < this.#rows.length; row++)
-      this.#slotOf.push(this.#isHidden(row) ? -1 : this.#rowOf.push(row) - 1);
+    this.#slots.start(this.#rows);
     this.#reader.use(fd);
   }
 
   // ---- reading
 
   info(slot: number): MessageInfo {
-    const row = this.#rowOf[slot] ?? -1;
-    if (row < 0) return this.#goneAt(slot).info;
-    return new RowInfo(this, slot, this.#rows, row);
+    const row = this.#slots.rowOf(slot);
+    return row < 0 ? this.#slots.goneAt(slot) : new RowInfo(this, slot, this.#rows, row);
   }
 
   flags(slot: number): Flags {
-    const row = this.#rowOf[slot] ?? -1;
-    return row < 0 ? this.#goneAt(slot).info.flags : this.#rows.flags(row);
+    const row = this.#slots.rowOf(slot);
+    return row < 0 ? this.#slots.goneAt(slot).flags : this.#rows.flags(row);
   }
 
   /** The parts of MessageInfo that cost something, for RowInfo. */
   uidOf(slot: number): Uid {
-    this.#promise();
-    const row = this.#rowOf[slot] ?? -1;
-    return (row < 0 ? this.#goneAt(slot).uid : this.#rows.uid(row)) as Uid;
+    this.#uids.promise(this.#rows, this.#print);
+    const row = this.#slots.rowOf(slot);
+    return row < 0 ? this.#slots.goneAt(slot).uid : (this.#rows.uid(row) as Uid);
   }
   keywordsAt(slot: number): readonly string[] {
-    const row = this.#rowOf[slot] ?? -1;
+    const row = this.#slots.rowOf(slot);
     if (row < 0 || (this.#rows.bits(row) & RowBit.keywords) === 0) return [];
     return keywordsOf(this.header(slot));
   }
@@ -204,9 +180,9 @@ export class MboxMailbox implements Mailbox, LookUps {
   /** The row of a slot in the file as it is at this moment; throws when the message is gone. */
   #current(slot: number): number {
     this.#notice();
-    const row = this.#rowOf[slot] ?? -1;
+    const row = this.#slots.rowOf(slot);
     if (row >= 0) return row;
-    this.#goneAt(slot);
+    this.#slots.goneAt(slot);
     throw new MailError(`message ${slot + 1} is no longer in ${this.#path}`, { temporary: false });
   }
 
@@ -215,17 +191,10 @@ export class MboxMailbox implements Mailbox, LookUps {
     if (this.#fd === undefined) return;
     const stat = this.#context.disk.fstat(this.#fd);
     if (this.#print !== undefined && sameFile(this.#print, stat)) return;
+    if (this.location.kind === 'mbox' && pendingJournal(this.#context, this.#path)) {
+      throw new MailError(`${this.#path} is being changed by another program: try again`, { temporary: true });
+    }
     this.#adopt(this.#fd, stat);
-  }
-
-  #goneAt(slot: number): Gone {
-    const gone = this.#gone.get(slot);
-    if (gone === undefined) throw new RangeError(`no slot ${slot} in ${this.#path}`);
-    return gone;
-  }
-
-  #isHidden(row: number): boolean {
-    return (this.#rows.bits(row) & RowBit.pseudo) !== 0;
   }
 
   #need(): number {
@@ -251,7 +220,7 @@ export class MboxMailbox implements Mailbox, LookUps {
     this.#print = print;
     this.#scanned = !racy && (known === 0 || this.#scanned);
     this.#reader.use(fd);
-    this.#carryUids(before, match);
+    this.#uids.carry(before, this.#rows, match);
     return { before, match };
   }
 
@@ -263,131 +232,18 @@ export class MboxMailbox implements Mailbox, LookUps {
     readRows(this.#context.disk, this.location, fd, size, rows, from);
   }
 
-  #carryUids(before: Rows, match: Int32Array): void {
-    if (this.#uids === undefined) return;
-    const known = new Uint32Array(match.length);
-    for (let row = 0; row < match.length; row++) {
-      const old = match[row] ?? -1;
-      if (old >= 0) known[row] = before.uid(old);
-    }
-    this.#setUids(known);
-  }
-
-  #setUids(known: Uint32Array): void {
-    const before = this.#uids ?? { uidValidity: this.#firstValidity(), uidNext: 1 };
-    const { uids, ...after } = assignUids(known, before, this.#seconds());
-    let changed =
-      this.#uids === undefined || after.uidNext !== before.uidNext || after.uidValidity !== before.uidValidity;
-    for (let row = 0; row < uids.length; row++) {
-      if (this.#rows.uid(row) !== uids[row]) changed = true;
-      this.#rows.setUid(row, uids[row] ?? 0);
-    }
-    this.#uids = after;
-    if (changed) this.#uidsSaved = false;
-  }
-
-  /** Without an index, the file's own time is the same in every session as long as the file is. */
-  #firstValidity(): number {
-    if (this.#indexPath !== undefined || this.#print === undefined) return this.#seconds();
-    return Math.max(1, Number(this.#print.mtimeNs / 1_000_000_000n) % 0xffff_ffff);
-  }
-
-  #seconds(): number {
-    return Math.floor(this.#context.now() / 1000);
-  }
-
-  /** UIDs are given to all messages and are on disk, so that they may be told. */
-  #promise(): UidState {
-    if (this.#uids === undefined) this.#setUids(new Uint32Array(this.#rows.length));
-    if (!this.#uidsSaved) this.#saveIndex();
-    return this.#uids ?? { uidValidity: 1, uidNext: 1 };
-  }
-
-  #saveIndex(): void {
-    // Asked again and again would not help when it failed: the state folder cannot be written.
-    this.#uidsSaved = true;
-    if (this.#indexPath === undefined || this.#print === undefined) return;
-    if (this.#uids === undefined) this.#setUids(new Uint32Array(this.#rows.length));
-    const uids = this.#uids;
-    if (uids === undefined) return;
-    const index: IndexFile = { print: this.#print, rows: this.#rows, ...uids };
-    this.#indexed = writeIndex(this.#context.disk, this.#indexPath, index);
-  }
-
   /** Takes over the file as it is now: slots find their messages again. */
   #adopt(fd: number, stat: FileStat): Others {
-    const slotsBefore = this.#slotOf;
     const { before, match } = this.#reread(fd, stat);
-    return this.#follow(before, slotsBefore, match);
-  }
-
-  /** Moves slots from the rows `before` to the rows that are, given for each the old one; says what others did. */
-  #follow(
-    before: Rows,
-    slotsBefore: readonly number[],
-    match: Int32Array,
-    final: ReadonlySet<number> = new Set(),
-  ): Others {
-    const added: number[] = [];
-    const removed: number[] = [];
-    const flagged: number[] = [];
-    const rows = this.#rows;
-    const lost = new Set<number>();
-    for (const slot of slotsBefore) if (slot >= 0) lost.add(slot);
-    this.#slotOf = new Array<number>(rows.length).fill(-1);
-    const fresh: number[] = [];
-    for (let row = 0; row < rows.length; row++) {
-      if (this.#isHidden(row)) continue;
-      const old = match[row] ?? -1;
-      const slot = old < 0 ? -1 : (slotsBefore[old] ?? -1);
-      if (slot < 0) {
-        fresh.push(row);
-        continue;
-      }
-      lost.delete(slot);
-      this.#place(slot, row);
-      if (rows.flags(row) !== before.flags(old)) flagged.push(slot);
-    }
-    for (const slot of lost) {
-      const old = this.#rowOf[slot] ?? 0;
-      const info = new GoneInfo(before, old);
-      this.#gone.set(slot, { identity: before.identity(old), uid: before.uid(old), info, final: final.has(slot) });
-      this.#rowOf[slot] = -1;
-      removed.push(slot);
-    }
-    for (const row of fresh) {
-      const back = this.#comeBack(rows.identity(row), lost);
-      if (back === undefined) {
-        const slot = this.#rowOf.push(row) - 1;
-        this.#slotOf[row] = slot;
-        added.push(slot);
-      } else this.#place(back, row);
-    }
-    return { added, removed, flagged };
-  }
-
-  /** A message that had gone, by no doing of ours, and is there again (it was looked at while being rewritten). */
-  #comeBack(identity: number, lost: ReadonlySet<number>): number | undefined {
-    for (const [slot, gone] of this.#gone) {
-      if (gone.identity !== identity || gone.final || lost.has(slot)) continue;
-      this.#gone.delete(slot);
-      return slot;
-    }
-    return undefined;
-  }
-
-  #place(slot: number, row: number): void {
-    this.#rowOf[slot] = row;
-    this.#slotOf[row] = slot;
+    return this.#slots.follow(before, this.#rows, match, NOBODY);
   }
 
   /** All messages are gone: the file is not there. */
-  #vanish(final: ReadonlySet<number>): Others {
+  #vanish(final: ReadonlySet<number> = NOBODY): Others {
     const before = this.#rows;
-    const slotsBefore = this.#slotOf;
     this.#rows = new Rows();
     this.#print = undefined;
-    return this.#follow(before, slotsBefore, new Int32Array(0), final);
+    return this.#slots.follow(before, this.#rows, new Int32Array(0), final);
   }
 
   // ---- locks and the file behind the path
@@ -435,9 +291,12 @@ export class MboxMailbox implements Mailbox, LookUps {
 
   async refresh(): Promise<Others> {
     if (this.location.kind === 'compressed' || this.#unchangedAtPath()) return NOTHING;
-    const held = await this.#lock('read');
-    if (held === undefined) return this.#vanish(new Set());
+    // A change that a crash interrupted is finished first.
+    const finish = this.readOnly === undefined && pendingJournal(this.#context, this.#path);
+    const held = await this.#lock(finish ? 'write' : 'read');
+    if (held === undefined) return this.#vanish();
     try {
+      if (finish) this.notes.push(...recover(this.#context, this.#path, held.fd).notes);
       return this.#adopt(held.fd, this.#context.disk.fstat(held.fd));
     } finally {
       held.lock.release();
@@ -448,7 +307,7 @@ export class MboxMailbox implements Mailbox, LookUps {
     if (this.readOnly !== undefined) throw new UserError(`${this.#path} was not changed: ${this.readOnly}`);
     const held = await this.#lock('write');
     if (held === undefined) {
-      const others = this.#vanish(new Set());
+      const others = this.#vanish();
       await changes.before?.(others);
       if (changes.prepend !== undefined && changes.prepend.length > 0) {
         throw new MailError(`${this.#path} is not there any more`, { temporary: true });
@@ -472,16 +331,17 @@ export class MboxMailbox implements Mailbox, LookUps {
     if (!this.#scanned) this.#print = undefined;
     const same = this.#print !== undefined && sameFile(this.#print, stat);
     const others = same ? NOTHING : this.#adopt(fd, stat);
-    const missing = named(changes).filter((slot) => (this.#rowOf[slot] ?? -1) < 0);
+    const missing = named(changes).filter((slot) => this.#slots.rowOf(slot) < 0);
     await changes.before?.(others);
-    if (disk.fstat(fd).size !== stat.size)
-      throw new MailError(`${this.#path} changed while it was locked`, { temporary: true });
+    if (this.#print === undefined || !sameFile(this.#print, disk.fstat(fd))) {
+      throw new MailError(`${this.#path} was changed by a program that does not lock it`, { temporary: true });
+    }
 
     const rowChanges = this.#toRows(changes);
     const header = (row: number): Uint8Array => this.#reader.near(this.#rows.start(row), this.#rows.headerSize(row));
     const plan = planCommit(this.#rows, stat.size, rowChanges, header);
     if (!plan.changed) return { others, missing };
-    const final = new Set((changes.remove ?? []).filter((slot) => (this.#rowOf[slot] ?? -1) >= 0));
+    const final = new Set((changes.remove ?? []).filter((slot) => this.#slots.rowOf(slot) >= 0));
     if (plan.rest === 0 && changes.whenEmpty === 'remove' && this.#remove(final)) return { others, missing };
     rewrite(this.#context, this.#path, fd, stat.size, plan.pieces);
     this.#written(fd, stat, rowChanges, plan.firstMoved, final);
@@ -493,14 +353,14 @@ export class MboxMailbox implements Mailbox, LookUps {
     const byRow = <T>(map: ReadonlyMap<number, T> | undefined): Map<number, T> => {
       const result = new Map<number, T>();
       for (const [slot, value] of map ?? []) {
-        const row = this.#rowOf[slot] ?? -1;
+        const row = this.#slots.rowOf(slot);
         if (row >= 0) result.set(row, value);
       }
       return result;
     };
     const remove = new Set<number>();
     for (const slot of changes.remove ?? []) {
-      const row = this.#rowOf[slot] ?? -1;
+      const row = this.#slots.rowOf(slot);
       if (row >= 0) remove.add(row);
     }
     return {
@@ -524,11 +384,7 @@ export class MboxMailbox implements Mailbox, LookUps {
     const print = this.#print;
     this.#vanish(final);
     // The index keeps the UIDs that were used, for the mailbox that will be there again.
-    if (this.#indexed && print !== undefined) {
-      this.#print = { ...print, size: 0 };
-      this.#saveIndex();
-      this.#print = undefined;
-    }
+    if (print !== undefined) this.#uids.changed(this.#rows, { ...print, size: 0 });
     return true;
   }
 
@@ -551,7 +407,6 @@ export class MboxMailbox implements Mailbox, LookUps {
     const match = followRows(before, rows, changes);
     // What has other content is another message to those who go by UIDs.
     for (const row of changes.replace.keys()) before.setUid(row, 0);
-    const slotsBefore = this.#slotOf;
     this.#rows = rows;
     const print = fingerprint(disk, fd, disk.fstat(fd));
     // Behind the last look at the file: reading sets the access time again.
@@ -559,9 +414,9 @@ export class MboxMailbox implements Mailbox, LookUps {
     const { mtimeNs, ctimeNs = mtimeNs } = disk.fstat(fd);
     this.#print = { ...print, mtimeNs, ctimeNs };
     this.#reader.use(fd);
-    this.#carryUids(before, match);
-    this.#follow(before, slotsBefore, match, final);
-    if (this.#indexed) this.#saveIndex();
+    this.#uids.carry(before, this.#rows, match);
+    this.#slots.follow(before, rows, match, final);
+    this.#uids.changed(rows, this.#print);
   }
 
   /** Leaves the times so that mail checkers, which take atime < mtime for new mail, tell the truth. */
@@ -569,7 +424,7 @@ export class MboxMailbox implements Mailbox, LookUps {
     const { disk } = this.#context;
     let fresh = false;
     for (let row = 0; row < this.#rows.length && !fresh; row++)
-      fresh = (this.#rows.flags(row) & 2) === 0 && !this.#isHidden(row);
+      fresh = (this.#rows.flags(row) & 2) === 0 && !isHidden(this.#rows, row);
     const { mtimeNs } = disk.fstat(fd);
     const atimeNs = fresh ? (before.atimeNs < mtimeNs ? before.atimeNs : mtimeNs - 1_000_000_000n) : mtimeNs;
     try {
@@ -580,8 +435,7 @@ export class MboxMailbox implements Mailbox, LookUps {
   }
 
   close(): void {
-    if (this.#print !== undefined && (this.#indexed ? !this.#uidsSaved : this.#print.size >= WORTH_AN_INDEX))
-      this.#saveIndex();
+    this.#uids.close(this.#rows, this.#print);
     if (this.#fd !== undefined) this.#context.disk.close(this.#fd);
     this.#fd = undefined;
     this.#reader.use(undefined);

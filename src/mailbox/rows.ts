@@ -13,7 +13,7 @@
  * | 32 | flags (16 bits) |
  * | 34 | RowBit (16 bits) |
  * | 36 | identity, two words: see scan.ts |
- * | 44 | spare |
+ * | 44 | hash of X-Keywords, 0 when there is none |
  */
 export const ROW_SIZE = 48;
 
@@ -133,6 +133,12 @@ export class Rows {
   setIdentity(row: number, first: number, second: number): void {
     this.#u32[row * U32 + 9] = first;
     this.#u32[row * U32 + 10] = second;
+  }
+  keywords(row: number): number {
+    return this.#u32[row * U32 + 11] ?? 0;
+  }
+  setKeywords(row: number, hash: number): void {
+    this.#u32[row * U32 + 11] = hash;
   }
   setUid(row: number, uid: number): void {
     this.#u32[row * U32 + 7] = uid;

@@ -19,6 +19,7 @@ const FIELD: usize = 24;
 const DONE: usize = 28;
 const STATUS: usize = 32;
 const XSTATUS: usize = 36;
+const KEYWORDS: usize = 40;
 
 const LINE_HASHED: i32 = 1000;
 const C1: i32 = 0x9e3779b1;
@@ -190,8 +191,12 @@ function line(p: usize, length: i32): void {
     let flags = get(FLAGS);
     for (let k: i32 = folded ? 0 : kind == 2 ? 7 : 9; k < length; k++) flags |= letter(kind, load<u8>(p + k));
     put(FLAGS, flags);
-  } else if (kind == 4) bits |= 4;
-  else if (kind == 5) {
+  } else if (kind == 4) {
+    bits |= 4;
+    let h = get(KEYWORDS);
+    for (let k: i32 = 0; k < length; k++) h = (h ^ <i32>load<u8>(p + k)) * 0x01000193;
+    put(KEYWORDS, h);
+  } else if (kind == 5) {
     bits |= 2;
     hashAt(p, p + length);
   }

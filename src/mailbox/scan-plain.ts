@@ -22,6 +22,8 @@ export const At = {
   /** Status and X-Status lines seen. */
   status: 8,
   xstatus: 9,
+  /** Hash of X-Keywords. */
+  keywords: 10,
 } as const;
 
 /** Only so much of a header line counts for the identity, so that it does not depend on how the file was cut. */
@@ -135,8 +137,13 @@ export function plainKernel(size: number): Kernel {
       for (let k = folded ? 0 : kind === 2 ? 7 : 9; k < length; k++) {
         state[At.flags] = get(At.flags) | (letters[buffer[from + k] ?? 0] ?? 0);
       }
-    } else if (kind === 4) bits |= RowBit.keywords;
-    else if (kind === 5) bits |= RowBit.quoted;
+    } else if (kind === 4) {
+      bits |= RowBit.keywords;
+      let h = get(At.keywords);
+      for (let k = 0; k < length; k++) h = Math.imul(h ^ (buffer[from + k] ?? 0), 0x0100_0193);
+      state[At.keywords] = h;
+    }
+    if (kind === 5) bits |= RowBit.quoted;
     state[At.bits] = bits;
     if (kind === 0 || kind === 5) hash(from, from + length);
   }

@@ -317,6 +317,7 @@ class Scan {
       ((s[At.hash1] ?? 0) ^ body) >>> 0,
       ((s[At.hash2] ?? 0) ^ Math.floor(body / 2 ** 32)) >>> 0,
     );
+    this.#rows.setKeywords(row, (s[At.keywords] ?? 0) >>> 0);
     this.#open = false;
   }
 

@@ -30,7 +30,7 @@ function dump(rows: Rows): string[] {
   const list: string[] = [];
   for (let r = 0; r < rows.length; r++) {
     const numbers = [rows.offset(r), rows.fromSize(r), rows.headerSize(r), rows.size(r), rows.lines(r)];
-    list.push([...numbers, rows.flags(r), rows.bits(r), rows.identity(r)].join(' '));
+    list.push([...numbers, rows.flags(r), rows.bits(r), rows.keywords(r), rows.identity(r)].join(' '));
   }
   return list;
 }
