@@ -44,11 +44,11 @@ export function parseAliases(file: string, text: string): AliasTable {
       faults.push(faultAt(row, `no "name:" at the start of "${row.text.slice(0, 40)}"`));
       continue;
     }
-    const { name, rest } = split;
+    const { name, written, rest } = split;
     const earlier = aliases.get(name);
+    // newaliases warns, and the later one counts.
     if (earlier !== undefined) {
-      faults.push(faultAt(row, `alias "${name}" is already in line ${earlier.line}`));
-      continue;
+      faults.push(faultAt(row, `alias "${name}" is in line ${earlier.line} too; this one counts`, 'warning'));
     }
     const value = rest.trim();
     const members = parseMembers(value, row);
@@ -58,7 +58,7 @@ export function parseAliases(file: string, text: string): AliasTable {
       continue;
     }
     longest = Math.max(longest, Buffer.byteLength(value));
-    bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
+    bytes += Buffer.byteLength(written) + Buffer.byteLength(value);
     aliases.set(name, { file, line: row.line, name, members: members.members, text: value });
   }
   return { file, aliases, faults, longest, bytes };
@@ -79,18 +79,19 @@ function logicalLines(file: string, text: string): (Source & { text: string })[]
     const last = lines.at(-1);
     const more = line.endsWith('\\') && !line.endsWith('\\\\');
     const body = more ? line.slice(0, -1) : line;
-    if (last !== undefined && (joined || /^\s/.test(line))) last.text += ` ${body.trim()}`;
+    if (last !== undefined && (joined || /^\s/.test(line))) last.text += body;
     else lines.push({ file, line: index + 1, text: body.trim() });
     joined = more;
   }
   return lines;
 }
 
-function splitName(line: string): { name: string; rest: string } | undefined {
-  const quoted = /^"((?:[^"\\]|\\.)+)"\s*:\s*(.*)$/s.exec(line);
-  if (quoted !== null) return { name: (quoted[1] ?? '').replace(/\\(.)/g, '$1').toLowerCase(), rest: quoted[2] ?? '' };
-  const plain = /^([^\s:"]+)\s*:\s*(.*)$/s.exec(line);
-  return plain === null ? undefined : { name: (plain[1] ?? '').toLowerCase(), rest: plain[2] ?? '' };
+function splitName(line: string): { name: string; written: string; rest: string } | undefined {
+  const found = /^("(?:[^"\\]|\\.)+"|[^:"]*[^:"\s])\s*:\s*(.*)$/s.exec(line);
+  if (found === null) return undefined;
+  const [, written = '', rest = ''] = found;
+  const name = written.startsWith('"') ? written.slice(1, -1).replace(/\\(.)/g, '$1') : written;
+  return { name: name.toLowerCase(), written, rest };
 }
 
 /** The lines of an `:include:` file or a ~/.forward: members on each, `#` comments (sendmail's rules for both). */

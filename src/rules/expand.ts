@@ -13,6 +13,8 @@ import { type Alias, type Member, memberText } from './aliases.ts';
 import { canonicalDomain, isLocalDomain, isVirtualDomain, type Rules } from './rules.ts';
 import {
   type Entry,
+  type Fault,
+  faultAt,
   parseErrorText,
   type Refusal,
   type Source,
@@ -447,4 +449,38 @@ function userOf(work: Work, name: string): string | false | undefined {
       ...(user === false ? {} : { text: user }),
     });
   return user;
+}
+
+/**
+ * What aliases and virtusertable promise and nobody keeps: a name that leads to no user, a loop. Warnings, with their line,
+ * for `newaliases` and the reload: the rest of the table works, and whoever writes there is told at RCPT.
+ */
+export function checkTargets(rules: Rules, lookups: Lookups): Fault[] {
+  const faults: Fault[] = [];
+  const told = new Set<string>();
+  const check = (local: string, domain: string, at: Source): void => {
+    for (const { refusal, detail, at: line } of expand([{ local, domain }], rules, lookups, { shallow: true })
+      .problems) {
+      const place = line ?? at;
+      // `error:` is meant; each line is named once, not for every alias that leads through it.
+      if (refusal !== UNKNOWN && refusal !== LOOP) continue;
+      const fault = faultAt(place, detail, 'warning');
+      const key = `${where(place)} ${refusal.status} ${detail}`;
+      if (!told.has(key)) faults.push(fault);
+      told.add(key);
+    }
+  };
+  for (const alias of rules.aliases.aliases.values()) check(alias.name, '', alias);
+  for (const [key, entry] of rules.virtual.entries) {
+    const at = key.lastIndexOf('@');
+    const local = key.slice(0, at);
+    // A key with an open local part leads wherever its writer goes; only what does not depend on it can be checked.
+    if (entry.value.includes('%') || /^error:/i.test(entry.value)) continue;
+    check(
+      local === '' || local.endsWith('+*') || local.endsWith('++') ? `${local.replace(/\+[*+]$/, '') || 'x'}+x` : local,
+      key.slice(at + 1),
+      entry,
+    );
+  }
+  return faults;
 }
