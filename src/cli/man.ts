@@ -2,7 +2,7 @@
  * Makes man/tmail.1 out of the tables of options, subcommands, commands, escapes and variables, so that what the manual
  * says is what the program does. mdoc(7); `npm run man` writes it, a test compares and has mandoc check it.
  */
-import { OPTIONS } from '../config/options.ts';
+import { fallbackText, OPTIONS } from '../config/options.ts';
 import type { Command } from '../session/command.ts';
 import { COMMANDS } from '../session/commands.ts';
 import { ESCAPES } from '../session/escapes.ts';
@@ -306,9 +306,9 @@ export function manPage(): string {
     '.Pa /etc/tmail/tmail.toml',
     prose('may set these:'),
     ...list(
-      Object.entries(OPTIONS).map(([name, { doc, fallback }]) => [
+      Object.entries(OPTIONS).map(([name, option]) => [
         `Li ${name}`,
-        `${sentence(doc)}\nDefault: ${escaped(fallback)}.`,
+        `${sentence(option.doc)}\nDefault: ${escaped(fallbackText(option))}.`,
       ]),
     ),
     '.Sh ENVIRONMENT',

@@ -2,16 +2,21 @@
  * The table of configuration options: everything that tmail.toml and the command line can set, once.
  *
  * What an option is called, what it may hold and what it means is said here and nowhere else; the loader, the man page
- * and whatever shows the configuration read this table.
+ * and whatever shows the configuration read this table. What a value of each type looks like is said in `values.ts`,
+ * what a `[[listen]]` block holds in `listen.ts`.
  */
-
-/** `path`: absolute, below the root folder when there is one. `host`: a domain name. `seconds`: a number. */
-export type OptionType = 'text' | 'path' | 'host' | 'seconds';
+import type { OptionType, ValueOf } from './values.ts';
 
 export interface Option {
   readonly type: OptionType;
-  /** What holds when nothing is set, in words. */
-  readonly fallback: string;
+  /** For type `choice`. */
+  readonly choices?: readonly string[];
+  /** What holds when nothing is set, as it would be written in the file. */
+  readonly initial?: string | number | boolean | readonly string[];
+  /** What holds when nothing is set, in words; made from `initial` where that is given. */
+  readonly fallback?: string;
+  /** Other spellings, at the top of the file: names that sendmail's users know. */
+  readonly also?: readonly string[];
   /** One line. */
   readonly doc: string;
 }
@@ -42,24 +47,223 @@ export const OPTIONS = {
     fallback: '30',
     doc: 'How long to wait for the locks of a mailbox before giving up.',
   },
+
+  'smtp.require_helo': {
+    type: 'flag',
+    initial: false,
+    also: ['require_helo'],
+    doc: 'Refuse MAIL from a client that has not said HELO or EHLO.',
+  },
+  'smtp.accept_unresolvable_domains': {
+    type: 'flag',
+    initial: true,
+    also: ['accept_unresolvable_domains'],
+    doc: 'Take mail from senders whose domain does not resolve, with a header that says so.',
+  },
+  'smtp.blacklist_recipients': {
+    type: 'flag',
+    initial: true,
+    also: ['blacklist_recipients'],
+    doc: 'Rules of access for recipients (To:) bind users of this host, too.',
+  },
+  'smtp.bare_newline': {
+    type: 'choice',
+    choices: ['refuse', 'convert'],
+    initial: 'refuse',
+    doc: 'What to do with a message that holds CR or LF alone; neither ever ends it.',
+  },
+  'smtp.refuse_early_talkers': {
+    type: 'flag',
+    initial: false,
+    doc: 'Refuse clients that speak before they were greeted.',
+  },
+  'smtp.vrfy': { type: 'flag', initial: false, doc: 'Tell clients which users there are (VRFY).' },
+  'smtp.expn': { type: 'flag', initial: false, doc: 'Tell clients who is on a list (EXPN).' },
+  'smtp.etrn': { type: 'flag', initial: true, doc: 'Let clients ask for the queue of a domain to be tried (ETRN).' },
+
+  'limits.message_size': {
+    type: 'size',
+    initial: '50M',
+    also: ['max_message_size'],
+    doc: 'Largest message that is taken, in octets; K, M and G are understood.',
+  },
+  'limits.header_size': { type: 'size', initial: '64K', doc: 'Largest header of a message.' },
+  'limits.line_length': { type: 'size', initial: '64K', doc: 'Longest line of a message.' },
+  'limits.recipients': { type: 'count', initial: 1000, doc: 'Most recipients of one message.' },
+  'limits.hops': {
+    type: 'count',
+    initial: 30,
+    also: ['max_hops'],
+    doc: 'Received headers that a message may have; more of them mean that it goes round in circles.',
+  },
+  'limits.connections': { type: 'count', initial: 2000, doc: 'Most clients at once.' },
+  'limits.connections_per_client': { type: 'count', initial: 100, doc: 'Most connections of one address at once.' },
+  'limits.bad_recipients': { type: 'count', initial: 100, doc: 'Refused recipients that end a connection.' },
+  'limits.bad_commands': { type: 'count', initial: 25, doc: 'Wrong commands that end a connection.' },
+  'limits.idle_commands': { type: 'count', initial: 200, doc: 'Commands without a message that end a connection.' },
+  'limits.auth_failures': { type: 'count', initial: 5, doc: 'Wrong passwords that end a connection.' },
+
+  'queue.interval': {
+    type: 'duration',
+    initial: '1h',
+    also: ['queue_interval'],
+    doc: 'Longest wait between two attempts to deliver.',
+  },
+  'queue.warn_after': {
+    type: 'durations',
+    initial: '4h',
+    also: ['warn_after'],
+    doc: 'After which delay the sender is warned; several as ["5m", "4h"], none as [].',
+  },
+  'queue.return_after': {
+    type: 'duration',
+    initial: '5d',
+    also: ['return_after'],
+    doc: 'After which delay mail goes back to its sender.',
+  },
+
+  'relay.promiscuous': {
+    type: 'flag',
+    initial: false,
+    also: ['promiscuous_relay'],
+    doc: 'Relay for everybody: an open relay, which others will use and be blamed for with you.',
+  },
+  'relay.based_on_mx': {
+    type: 'flag',
+    initial: false,
+    also: ['relay_based_on_mx'],
+    doc: 'Relay to domains whose best MX is this host.',
+  },
+  'relay.loopback': { type: 'flag', initial: true, doc: 'Relay for programs on this host.' },
+  'relay.sender_rules': {
+    type: 'flag',
+    initial: false,
+    also: ['relay_mail_from'],
+    doc: 'Relay for senders that access says RELAY for; anybody can claim to be one.',
+  },
+  'relay.hosts_only': {
+    type: 'flag',
+    initial: false,
+    also: ['relay_hosts_only'],
+    doc: 'Names in relay-domains do not cover what is below them.',
+  },
+  'relay.smart_host': {
+    type: 'hop',
+    initial: '',
+    also: ['smart_host'],
+    doc: 'Host that all mail for elsewhere goes to, as "mail.example.org", "[192.0.2.1]:587" or "lmtp:[host]".',
+  },
+
+  'rewrite.masquerade_as': {
+    type: 'domain',
+    initial: '',
+    also: ['masquerade_as'],
+    doc: 'Domain that senders of this host appear under.',
+  },
+  'rewrite.masquerade_envelope': {
+    type: 'flag',
+    initial: false,
+    also: ['masquerade_envelope'],
+    doc: 'Masquerade envelope senders, not only headers.',
+  },
+  'rewrite.masquerade_entire_domain': {
+    type: 'flag',
+    initial: false,
+    also: ['masquerade_entire_domain'],
+    doc: 'Names in masquerade_domains cover what is below them.',
+  },
+  'rewrite.masquerade_domains': {
+    type: 'domains',
+    initial: [],
+    also: ['masquerade_domains'],
+    doc: 'Domains to masquerade besides those of this host.',
+  },
+  'rewrite.exposed_users': {
+    type: 'names',
+    initial: ['root'],
+    also: ['exposed_users'],
+    doc: 'Users who are not masqueraded.',
+  },
+  'rewrite.always_add_domain': {
+    type: 'flag',
+    initial: false,
+    also: ['always_add_domain'],
+    doc: 'Add the domain to bare names in local mail, too.',
+  },
+  'rewrite.generics_domains': {
+    type: 'domains',
+    initial: [],
+    also: ['generics_domains'],
+    doc: 'Domains whose senders are looked up in genericstable.',
+  },
+  'rewrite.generics_entire_domain': {
+    type: 'flag',
+    initial: false,
+    also: ['generics_entire_domain'],
+    doc: 'Names in generics_domains cover what is below them.',
+  },
+  'rewrite.generics_envelope': {
+    type: 'flag',
+    initial: false,
+    doc: 'Look up envelope senders in genericstable; masquerade_envelope does so, too.',
+  },
+
+  'local.programs': {
+    type: 'programs',
+    initial: [],
+    doc: 'Programs that aliases and .forward may hand mail to, by their absolute paths.',
+  },
+  'local.program_timeout': { type: 'duration', initial: '5m', doc: 'How long such a program may run.' },
+  'local.maildir': {
+    type: 'text',
+    initial: '',
+    doc: 'Name of a Maildir in each home that mail goes to, such as "Maildir"; else the system mailbox.',
+  },
+  'local.maildir_users': { type: 'names', initial: ['*'], doc: 'Users to whom maildir applies; "*" for all.' },
+  'local.quota': { type: 'size', initial: 0, doc: 'Octets that a system mailbox may have; 0 for no limit.' },
+  'local.mailbox_mode': { type: 'mode', initial: '600', doc: 'Permissions of a new system mailbox, 600 or 660.' },
+
+  'log.file': { type: 'path', fallback: '/var/log/tmail.log', doc: 'File of the log.' },
+  'log.format': {
+    type: 'choice',
+    choices: ['json', 'maillog'],
+    initial: 'json',
+    doc: 'JSON lines, or as syslog had it.',
+  },
 } as const satisfies Record<string, Option>;
 
-export type OptionName = keyof typeof OPTIONS;
-export type OptionValue<N extends OptionName> = (typeof OPTIONS)[N]['type'] extends 'seconds' ? number : string;
+type Table = typeof OPTIONS;
+export type OptionName = keyof Table;
+export type OptionValue<N extends OptionName> = ValueOf<Table[N]['type']>;
+/** Options that always have a value. */
+export type SettledName = { [N in OptionName]: Table[N] extends { initial: unknown } ? N : never }[OptionName];
 
-/** Sections that belong to the daemon, which checks them when it reads them. */
-export const DAEMON_SECTIONS: ReadonlySet<string> = new Set([
-  'listen',
-  'limits',
-  'queue',
-  'relay',
-  'rewrite',
-  'auth',
-  'tls',
-]);
+/** Sections that belong to parts of the daemon which check them when they read them. */
+export const DAEMON_SECTIONS: ReadonlySet<string> = new Set(['auth', 'tls']);
 
 export function isOption(name: string): name is OptionName {
   return Object.hasOwn(OPTIONS, name);
+}
+
+export function optionOf(name: OptionName): Option {
+  return OPTIONS[name];
+}
+
+const OTHER_NAMES: ReadonlyMap<string, OptionName> = new Map(
+  Object.keys(OPTIONS)
+    .filter(isOption)
+    .flatMap((name) => (optionOf(name).also ?? []).map((other) => [other, name] as const)),
+);
+
+/** The option that is written so: by its own name, or another spelling. */
+export function optionNamed(name: string): OptionName | undefined {
+  return isOption(name) ? name : OTHER_NAMES.get(name);
+}
+
+/** What holds when nothing is set, in words. */
+export function fallbackText({ initial, fallback }: Option): string {
+  if (fallback !== undefined) return fallback;
+  return initial === '' || (Array.isArray(initial) && initial.length === 0) ? 'none' : JSON.stringify(initial);
 }
 
 /** Names of options in a section (`paths`), or at the top (''). */
@@ -70,35 +274,7 @@ export function optionsIn(section: string): string[] {
     .map((name) => name.slice(prefix.length));
 }
 
-/** Why `value` will not do for an option of this type, as the end of "must be ..."; undefined when it will. */
-export function faultOf(type: OptionType, value: unknown): string | undefined {
-  const good = CHECKS[type];
-  return good.check(value) ? undefined : good.words;
-}
-
-interface Check {
-  readonly words: string;
-  readonly check: (value: unknown) => boolean;
-}
-
-const CHECKS: Record<OptionType, Check> = {
-  text: { words: 'a text in quotes', check: (value) => typeof value === 'string' },
-  path: {
-    words: 'an absolute path in quotes, like "/var/mail"',
-    check: (value) => typeof value === 'string' && value.startsWith('/') && !value.includes('\0'),
-  },
-  host: {
-    words: 'a host name in quotes, like "mail.example.org"',
-    check: (value) => typeof value === 'string' && isHostName(value),
-  },
-  seconds: {
-    words: 'a number of seconds from 0 to 86400',
-    check: (value) => typeof value === 'number' && value >= 0 && value <= 86_400,
-  },
-};
-
-/** Letters, digits and hyphens in labels of at most 63, 253 in all (RFC 1123 2.1). */
-export function isHostName(name: string): boolean {
-  const label = /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/;
-  return name.length <= 253 && name.split('.').every((part) => label.test(part));
-}
+/** Sections in the order of the table. */
+export const SECTIONS: readonly string[] = [
+  ...new Set(Object.keys(OPTIONS).flatMap((name) => (name.includes('.') ? [name.slice(0, name.indexOf('.'))] : []))),
+];

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig, optionValue, qualifiedName } from '../../src/config/load.ts';
-import { isHostName, OPTIONS } from '../../src/config/options.ts';
+import { fallbackText, OPTIONS } from '../../src/config/options.ts';
+import { isHostName } from '../../src/config/values.ts';
 import { ConfigError, UserError } from '../../src/core/errors.ts';
 
 let root: string;
@@ -44,8 +45,8 @@ describe('loadConfig', () => {
     expect(config.hostname).toEqual({ value: 'b.example.org', origin: 'command line' });
   });
 
-  it('leaves the sections of the daemon alone', async () => {
-    writeFileSync(file, '[[listen]]\nrole = "mta"\naddress = "127.0.0.1:0"\n[queue]\ninterval = 60\n');
+  it('leaves sections of the daemon that it does not know alone', async () => {
+    writeFileSync(file, '[auth]\nsources = ["shadow"]\n[tls]\nkey = "/k"\n');
     expect((await loadConfig({ root })).set.size).toBe(0);
   });
 
@@ -103,9 +104,9 @@ describe('loadConfig', () => {
 
 describe('the table of options', () => {
   it('says of each what it is for', () => {
-    for (const { doc, fallback } of Object.values(OPTIONS)) {
-      expect(doc).toMatch(/^[A-Z].*\.$/);
-      expect(fallback).not.toBe('');
+    for (const option of Object.values(OPTIONS)) {
+      expect(option.doc).toMatch(/^[A-Z].*\.$/);
+      expect(fallbackText(option)).not.toBe('');
     }
   });
 });
