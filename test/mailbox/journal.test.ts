@@ -3,14 +3,13 @@ import { describe, expect, it } from 'vitest';
 import type { Piece } from '../../src/mailbox/journal.ts';
 import { pendingJournal } from '../../src/mailbox/journal.ts';
 import type { StepLimits } from '../../src/mailbox/rewrite-plan.ts';
-import { crashesOf } from '../core/sim-disk.ts';
+import { crashesOf, crashStates, randomFrom } from '../core/sim-disk.ts';
 import { BOX, contextOn, copyOf, fresh, keep, modelOf, recoverOn, rewriteOn, worldWith } from './journal-world.ts';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ+/';
 const FOREIGN = 'From bob Thu Jan  1 12:00:00 2026\n\nhello\n\n';
 /** Steps so small that a few dozen octets take all kinds of them. */
 const TINY: StepLimits = { small: 0, free: 4, journal: 8 };
-const SMALL: StepLimits = { small: 6, free: 12, journal: 20 };
 const WHOLE: StepLimits = { small: 1000, free: 1000, journal: 1000 };
 
 const SHAPES: Record<string, Piece[]> = {
@@ -50,22 +49,30 @@ const SHAPES: Record<string, Piece[]> = {
 };
 
 /** Every crash of the change, with and without mail that came after it, ends in the old content or the new one. */
-async function everyCrash(old: string, pieces: Piece[], limits: StepLimits, seed = 1, count?: number): Promise<number> {
+async function everyCrash(old: string, pieces: Piece[], limits: StepLimits, seed = 1, count = 5): Promise<number> {
   const next = modelOf(old, pieces);
   const disk = worldWith(old);
   const crashes = await crashesOf(disk, () => rewriteOn(disk, pieces, limits), seed, count);
   expect(disk.text(BOX)).toBe(next);
   expect(disk.openFiles).toBe(0);
+  // What was done is done: nothing may be left for the next opener, who may find other content here by then.
+  for (const state of crashStates(disk, randomFrom(seed), count)) {
+    expect(state.text(BOX)).toBe(next);
+    expect(pendingJournal(contextOn(state), BOX)).toBe(false);
+  }
   for (const crash of crashes) {
     for (const foreign of ['', FOREIGN]) {
       const after = copyOf(crash.disk);
       after.append(BOX, foreign);
       const { kind } = recoverOn(after);
       const found = after.text(BOX);
+      const right = found === old + foreign || found === next + foreign;
+      if (right && kind !== 'aside' && !pendingJournal(contextOn(after), BOX)) continue;
+      // Asking expect every time would take most of the time.
       const where = `after ${crash.operation.number}: ${crash.operation.text} (${kind}, foreign ${foreign !== ''})`;
       expect([old + foreign, next + foreign], where).toContain(found);
       expect(kind, where).not.toBe('aside');
-      expect(pendingJournal(contextOn(after), BOX), where).toBe(false);
+      expect.fail(`${where}: the journal is still there`);
     }
   }
   return crashes.length;
@@ -73,7 +80,7 @@ async function everyCrash(old: string, pieces: Piece[], limits: StepLimits, seed
 
 describe('rewrite', () => {
   for (const [name, pieces] of Object.entries(SHAPES)) {
-    for (const [size, limits] of Object.entries({ tiny: TINY, small: SMALL, whole: WHOLE })) {
+    for (const [size, limits] of Object.entries({ tiny: TINY, whole: WHOLE })) {
       it(`survives a crash at every operation: ${name}, ${size} steps`, async () => {
         expect(await everyCrash(LETTERS, pieces, limits)).toBeGreaterThan(3);
       });
@@ -116,7 +123,7 @@ describe('rewrite', () => {
         rewriteOn(disk, pieces, limits);
         expect(disk.text(BOX)).toBe(modelOf(old, pieces));
       }),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
   });
 
@@ -125,7 +132,7 @@ describe('rewrite', () => {
       fc.asyncProperty(arbitraryChange(), fc.integer(), async ({ old, pieces, limits }, seed) => {
         await everyCrash(old, pieces, limits, seed, 3);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });
