@@ -30,6 +30,14 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: () => import('./send.ts'),
   },
   {
+    name: 'daemon',
+    operands: '',
+    summary: 'be the mail server: take mail in over SMTP, queue, deliver and relay it, in the foreground',
+    options: [],
+    completes: 'none',
+    load: () => import('./daemon.ts'),
+  },
+  {
     name: 'demo',
     operands: '',
     summary: 'make a mail system of made-up people in a temporary folder and open a mailbox there',

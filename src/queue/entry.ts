@@ -9,7 +9,7 @@
 export type QueueId = string & { readonly unit: 'queue' };
 
 /** When a recipient's sender wants a report (RFC 3461 4.1). */
-export type Notify = 'never' | 'success' | 'failure' | 'delay';
+export type Notify = 'success' | 'failure' | 'delay';
 
 export type RecipientStatus =
   /** Waits for its (next) attempt. */
@@ -24,12 +24,17 @@ export type RecipientStatus =
   | 'discarded';
 
 export interface RecipientState {
-  /** Where it goes: after aliases and rewriting. */
+  /** Where it goes, after aliases: `lee` (a user here), `/file`, `|command`, or `local@domain`. */
   readonly address: string;
+  /** Whose ~/.forward named the file or command; undefined: the administrator's tables. */
+  readonly asUser?: string;
+  /** It was accepted but leads nowhere: the reason was found when it was expanded. */
+  readonly refusal?: Reason;
   /** As it came in RCPT, for reports. */
   readonly original: string;
   /** The ORCPT parameter as it came (`rfc822;lee@example.com`), for reports and to be passed on. */
   readonly orcpt?: string;
+  /** Empty: never. Undefined: nothing was said, which means failures and delays. */
   readonly notify?: readonly Notify[];
   readonly status: RecipientStatus;
   /** Attempts made. */
@@ -73,7 +78,8 @@ export interface QueueEntry {
 }
 
 export interface Origin {
-  readonly protocol: 'smtp' | 'esmtp' | 'esmtps' | 'esmtpa' | 'esmtpsa' | 'lmtp' | 'submit' | 'internal';
+  /** `smtp`, `esmtps`, `lmtp` ... (RFC 3848); `submit`: by command; `internal`: made here. */
+  readonly protocol: string;
   /** Client name and address as known, '' for local submissions. */
   readonly client: string;
   /** Login name when the client authenticated or the operating system knows who submitted. */

@@ -182,7 +182,8 @@ export class SmtpConnection {
   #rcpt(recipient: RecipientState): string {
     const parameters = [`RCPT TO:<${recipient.address}>`];
     if (this.#extensions.has('DSN')) {
-      if (recipient.notify !== undefined) parameters.push(`NOTIFY=${recipient.notify.join(',').toUpperCase()}`);
+      if (recipient.notify !== undefined)
+        parameters.push(`NOTIFY=${recipient.notify.join(',').toUpperCase() || 'NEVER'}`);
       if (recipient.orcpt !== undefined) parameters.push(`ORCPT=${recipient.orcpt}`);
     }
     return parameters.join(' ');

@@ -40,13 +40,14 @@ export interface NextHop {
 }
 
 export interface SmtpTransportOptions {
-  readonly hop: NextHop;
+  /** The first that answers. */
+  readonly hops: readonly NextHop[];
   readonly hostname: string;
   readonly resolver: Resolver;
   /** An address and port that we listen on ourselves: sending there would be a loop. */
   readonly isOurs: (address: string, port: number) => boolean;
   /** Names of this host, lower case. */
-  readonly ourNames: ReadonlySet<string>;
+  readonly ourNames: () => ReadonlySet<string>;
   readonly limits?: ClientLimits;
 }
 
@@ -54,8 +55,8 @@ export function smtpTransport(options: SmtpTransportOptions): Transport {
   return {
     async deliver(jobs, answer) {
       const endpoints = await findEndpoints(options);
-      if (!Array.isArray(endpoints)) {
-        for (const job of jobs) answer(job, same(job, endpoints as Outcome));
+      if (isOutcome(endpoints)) {
+        for (const job of jobs) answer(job, same(job, endpoints));
         return;
       }
       await deliverAll(options, endpoints, jobs, answer);
@@ -70,7 +71,7 @@ async function deliverAll(
   answer: (job: Job, outcomes: readonly Outcome[]) => void,
 ): Promise<void> {
   let left = jobs;
-  let last: Outcome = deferred({ status: '4.4.1', text: `no address of ${options.hop.host} answers` });
+  let last: Outcome = deferred({ status: '4.4.1', text: 'no address of the host answers' });
   for (const endpoint of endpoints) {
     let connection: SmtpConnection | undefined;
     try {
@@ -112,18 +113,28 @@ async function deliverOne(
 
 /** The hosts to try in order, or what to make of their absence. */
 async function findEndpoints(options: SmtpTransportOptions): Promise<readonly Endpoint[] | Outcome> {
-  const { hop, resolver, isOurs, ourNames } = options;
+  const endpoints: Endpoint[] = [];
+  let fault: Outcome | undefined;
+  for (const hop of options.hops) {
+    const found = await endpointsOf(hop, options);
+    if (isOutcome(found)) fault ??= found;
+    else endpoints.push(...found);
+  }
+  if (endpoints.length > 0) return endpoints;
+  return fault ?? failed({ status: '5.3.5', text: 'no host to send to is configured' });
+}
+
+async function endpointsOf(hop: NextHop, options: SmtpTransportOptions): Promise<readonly Endpoint[] | Outcome> {
+  const { resolver, isOurs, ourNames } = options;
   if (hop.host.startsWith('/')) return [{ ...hop, address: hop.host }];
   const found = await findHosts(hop, resolver);
-  if (!Array.isArray(found)) return found as Outcome;
-  const hosts = [...(found as readonly Host[])].sort(
-    (a, b) => a.priority - b.priority || (Math.random() < 0.5 ? -1 : 1),
-  );
+  if (isOutcome(found)) return found;
+  const hosts = [...found].sort((a, b) => a.priority - b.priority || (Math.random() < 0.5 ? -1 : 1));
   const endpoints: Endpoint[] = [];
   let lookUp: Outcome | undefined;
   for (const { name } of hosts) {
     // RFC 5321 5.1: a host in the list does not send to its equals or its betters, that is to those behind it.
-    if (ourNames.has(name.toLowerCase().replace(/\.$/, ''))) break;
+    if (ourNames().has(name.toLowerCase().replace(/\.$/, ''))) break;
     const addresses = await resolver.addresses(name).catch((error: unknown) => {
       lookUp = outcomeOfLookUp(error, name);
       return [];
@@ -133,10 +144,12 @@ async function findEndpoints(options: SmtpTransportOptions): Promise<readonly En
   }
   if (endpoints.length > 0) return endpoints;
   if (lookUp !== undefined) return lookUp;
-  return failed({
-    status: '5.4.6',
-    text: `mail for ${hop.host} loops back to this host: it is the best MX, and the domain is not local here`,
-  });
+  const text = `mail for ${hop.host} loops back to this host: it is the best MX, and the domain is not local here`;
+  return failed({ status: '5.4.6', text });
+}
+
+function isOutcome(found: Outcome | readonly unknown[]): found is Outcome {
+  return 'kind' in found;
 }
 
 interface Host {

@@ -1,0 +1,327 @@
+/**
+ * The daemon: opens the queue, the tables and the listeners, and ties them together until a signal ends it.
+ *
+ * `listening ROLE ADDRESS:PORT`, one a line, then `ready` on standard output when every listener is open. SIGHUP reads the
+ * tables again, SIGUSR2 opens the log anew, SIGTERM and SIGINT end it: no new connections, those that are there get a 421
+ * once their message is answered, deliveries under way end, exit status 0. kill -9 loses nothing that was acknowledged.
+ */
+import { unlinkSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { showListenAddress } from '../config/listen.ts';
+import { type Config, optionValue } from '../config/load.ts';
+import { stateDirsOf } from '../config/paths.ts';
+import { EX, MailError, UserError } from '../core/errors.ts';
+import { type Disk, realDisk } from '../core/files.ts';
+import { recordLocks } from '../core/libc.ts';
+import { createLog, type Log } from '../core/log.ts';
+import { VERSION } from '../core/version.ts';
+import { createLocker } from '../mailbox/lock.ts';
+import type { MailboxContext } from '../mailbox/mailbox.ts';
+import { formatDate } from '../message/date.ts';
+import { parseIp } from '../message/path.ts';
+import type { QueueEntry } from '../queue/entry.ts';
+import { Runner } from '../queue/run.ts';
+import { openSpool } from '../queue/spool.ts';
+import type { Fault } from '../rules/table.ts';
+import { type Client, DEFAULT_CONFIG, type SmtpConfig } from '../smtp/session.ts';
+import { ownAddresses } from '../transport/smtp.ts';
+import { createInbound, type InboundOptions, zone } from './inbound.ts';
+import { createRouter } from './outbound.ts';
+import { createReporter } from './reports.ts';
+import { type NameService, systemResolver } from './resolver.ts';
+import { cannotListen, type DaemonSettings, daemonSettings, type Listener } from './settings.ts';
+import { SmtpServerConnection } from './smtp-connection.ts';
+import { watchSubmissions } from './submissions.ts';
+import { openTables } from './tables.ts';
+import { createWorld } from './world.ts';
+
+/** What a lab or a test brings instead of the machine's own. */
+export interface DaemonParts {
+  readonly resolver?: NameService;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** Calls `run` after so many milliseconds; returns what cancels it. */
+  readonly after?: (milliseconds: number, run: () => void) => () => void;
+  readonly say?: (line: string) => void;
+}
+
+export interface Daemon {
+  /** `host:port` or `unix:/path`, by listener in order. */
+  readonly addresses: readonly string[];
+  /** Reads the tables again. */
+  reload(): void;
+  reopenLog(): void;
+  /** Resolves when all has ended and is on stable storage. */
+  stop(): Promise<void>;
+}
+
+/** Opens everything; throws a UserError or MailError that says what could not be opened, and then leaves nothing open. */
+export async function startDaemon(config: Config, parts: DaemonParts = {}): Promise<Daemon> {
+  const settings = daemonSettings(config);
+  const { now = Date.now, after = afterReal, say = (line) => process.stdout.write(`${line}\n`) } = parts;
+  const { paths, hostname } = settings;
+  const disk = realDisk;
+  for (const dir of [paths.queue, paths.state]) disk.mkdir(dir, 0o700);
+  makeSubmitFolder(disk, paths.submit);
+  const queueLock = lockQueue(disk, paths.queue);
+  const log = createLog({ file: openableLog(disk, settings), form: settings.log.format, hostname, now });
+  const problem = (where: string) => (error: unknown) => {
+    log.write({ event: 'problem', where, reason: error instanceof Error ? error.message : String(error) });
+  };
+  const spool = openSpool({ disk, dir: paths.queue, now, later: (run) => setImmediate(run) });
+  for (const note of spool.notes) log.write({ event: 'recovered', note });
+  const onFault = (faults: readonly Fault[]) => {
+    for (const { file, line, reason, level } of faults)
+      log.write({ event: 'table-fault', level, at: `${file}:${line}`, reason });
+  };
+  const onChange = () => log.write({ event: 'tables-read' });
+  const tables = openTables({ paths, options: settings.rules, onChange, onFault });
+  const rules = () => tables.rules;
+  const resolver = parts.resolver ?? systemResolver(now);
+  const world = createWorld({ root: paths.root, resolver, rules, now });
+  const mailbox = mailboxOf(config, settings, disk, now, log);
+  const addresses: string[] = [];
+  const listening = new Map<string, number>();
+  const own = ownAddresses();
+  const isOurs = (address: string, port: number) =>
+    listening.get(address) === port ||
+    (own.has(address) && (listening.get('0.0.0.0') === port || listening.get('::') === port));
+  const queued = (entry: QueueEntry) => runner.consider(entry);
+  const shared = { spool, rules, world, hostname, log, now, queued };
+  const runner = new Runner({
+    spool,
+    route: createRouter({ paths, hostname, rules, resolver, mailbox, local: settings.local, isOurs, now }),
+    schedule: () => settings.schedule,
+    now,
+    after,
+    report: createReporter({ ...shared, schedule: () => settings.schedule }),
+    event: (entry, recipient, outcome) => {
+      const { address: to, original, attempts } = recipient;
+      const { reason } = outcome;
+      log.write({
+        event: outcome.kind,
+        id: entry.id,
+        to,
+        original,
+        delay: now() - entry.received,
+        attempts,
+        status: reason.status,
+        host: reason.host,
+        reason: reason.text,
+      });
+    },
+    problem: problem('queue'),
+  });
+  const submissions = watchSubmissions({ ...shared, dir: paths.submit, root: paths.root });
+  const inbound: InboundOptions = { ...shared, runQueueOf: () => runner.wake() };
+  const connections = new Set<SmtpServerConnection>();
+  const servers: Server[] = [];
+  const stop = async () => {
+    for (const server of servers) server.close();
+    submissions.close();
+    tables.close();
+    for (const connection of connections) connection.shutDown();
+    await Promise.race([Promise.all([...connections].map(({ done }) => done)), wait(CLOSING_LIMIT)]);
+    await runner.drain();
+    spool.close();
+    log.write({ event: 'stopped' });
+    log.close();
+    disk.close(queueLock);
+  };
+  try {
+    for (const listener of settings.listeners) {
+      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+      const accept = acceptor(listener, settings, inbound, connections, world.clientName, problem('smtp'));
+      server.on('connection', (socket) => void accept(socket));
+      await listen(server, listener, settings);
+      servers.push(server);
+      const address = addressOf(server, listener);
+      addresses.push(address.text);
+      if (address.port !== undefined) listening.set(address.host, address.port);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  for (const [index, { role }] of settings.listeners.entries()) say(`listening ${role} ${addresses[index]}`);
+  for (const warning of settings.warnings) log.write({ event: 'warning', text: warning });
+  log.write({ event: 'started', version: VERSION, listening: addresses });
+  runner.wake();
+  void submissions.take();
+  say('ready');
+  return {
+    addresses,
+    reload: () => {
+      world.forget();
+      tables.reload();
+    },
+    reopenLog: () => log.reopen(),
+    stop,
+  };
+}
+
+/** Milliseconds that clients have to hear of the end. */
+const CLOSING_LIMIT = 10_000;
+
+function wait(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+}
+
+function afterReal(milliseconds: number, run: () => void): () => void {
+  const timer = setTimeout(run, milliseconds);
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+/** Whoever may log in may submit; nobody but us may read what others submitted (as sendmail's mqueue-client). */
+function makeSubmitFolder(disk: Disk, path: string): void {
+  if (disk.stat(path) !== undefined) return;
+  disk.mkdir(path, 0o700);
+  const fd = disk.open(path, 'read');
+  try {
+    disk.chmod(fd, process.geteuid?.() === 0 ? 0o1733 : 0o700);
+  } finally {
+    disk.close(fd);
+  }
+}
+
+/** Two daemons on one queue would deliver everything twice. */
+function lockQueue(disk: Disk, dir: string): number {
+  const fd = disk.open(join(dir, 'lock'), 'create', 0o600);
+  const locks = recordLocks();
+  if (locks === undefined || locks.tryLock(fd, 'write')) return fd;
+  disk.close(fd);
+  throw new MailError(`another daemon uses the queue ${dir}`, { temporary: true, status: EX.tempFail });
+}
+
+/** The log's file, or standard error where it cannot be made. */
+function openableLog(disk: Disk, { log, paths }: DaemonSettings): string | undefined {
+  try {
+    disk.mkdir(join(log.file, '..'), 0o755);
+    disk.close(disk.open(log.file, 'create', 0o640));
+    return log.file;
+  } catch (error) {
+    if (paths.root !== '') throw error;
+    return undefined;
+  }
+}
+
+function mailboxOf(
+  config: Config,
+  { paths, hostname }: DaemonSettings,
+  disk: Disk,
+  now: () => number,
+  log: Log,
+): MailboxContext {
+  const notify = (text: string) => log.write({ event: 'mailbox', text });
+  const timeoutMs = (optionValue(config, 'mailbox.lock_timeout') ?? 30) * 1000;
+  return {
+    disk,
+    locker: createLocker({ disk, hostname, now: Date.now, notify, timeoutMs }),
+    stateDir: paths.state,
+    stateDirsOf: stateDirsOf(paths.state, paths, disk),
+    now,
+    notify,
+  };
+}
+
+type Accept = (socket: Socket) => Promise<void>;
+
+/** What is done with each connection to a listener. */
+function acceptor(
+  listener: Listener,
+  settings: DaemonSettings,
+  inbound: InboundOptions,
+  connections: Set<SmtpServerConnection>,
+  clientName: (address: string) => Promise<string | undefined>,
+  problem: (error: unknown) => void,
+): Accept {
+  const perClient = new Map<string, number>();
+  return async (socket) => {
+    const address = parseIp(socket.remoteAddress ?? '') ?? '';
+    const open = perClient.get(address) ?? 0;
+    if (connections.size >= settings.connections.all || (address !== '' && open >= settings.connections.perClient)) {
+      inbound.log.write({
+        event: 'refused',
+        client: address,
+        command: 'connect',
+        code: 421,
+        text: 'too many connections',
+      });
+      socket.on('error', () => socket.destroy());
+      socket.end(`421 4.7.0 ${settings.hostname} Too many concurrent connections; closing connection\r\n`);
+      return;
+    }
+    perClient.set(address, open + 1);
+    const name = address === '' ? undefined : await clientName(address);
+    const client: Client = { address, name };
+    const connection = new SmtpServerConnection(socket, {
+      config: smtpConfig(listener, settings, inbound.now),
+      client,
+      inbound: createInbound(inbound, client),
+      problem,
+    });
+    connections.add(connection);
+    await connection.done;
+    connections.delete(connection);
+    const left = (perClient.get(address) ?? 1) - 1;
+    if (left === 0) perClient.delete(address);
+    else perClient.set(address, left);
+  };
+}
+
+function smtpConfig(listener: Listener, { hostname, limits }: DaemonSettings, now: () => number): SmtpConfig {
+  const { role: _role, address: _address, origin: _origin, ...flags } = listener;
+  const date = () => formatDate(Math.floor(now() / 1000), zone(now()));
+  return { ...DEFAULT_CONFIG, ...flags, hostname, version: VERSION, date, limits };
+}
+
+function listen(server: Server, listener: Listener, settings: DaemonSettings): Promise<void> {
+  const { address } = listener;
+  if (address.kind === 'unix') removeStaleSocket(address.path);
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(new UserError(cannotListen(listener, error, settings.paths.config), EX.osError)),
+    );
+    server.once('listening', () => {
+      server.removeAllListeners('error');
+      resolve();
+    });
+    if (address.kind === 'unix') server.listen(address.path);
+    else server.listen(address.port, address.host);
+  });
+}
+
+/** What an earlier daemon left; the queue's lock says that none is running. */
+function removeStaleSocket(path: string): void {
+  if (realDisk.lstat(path)?.kind === 'other') unlinkSync(path);
+}
+
+function addressOf(
+  server: Server,
+  { address }: Listener,
+): { readonly text: string; readonly host: string; readonly port: number | undefined } {
+  if (address.kind === 'unix') return { text: showListenAddress(address), host: address.path, port: undefined };
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
+  const host = typeof bound === 'object' && bound !== null ? bound.address : address.host;
+  return { text: showListenAddress({ ...address, port }), host, port };
+}
+
+/** Runs until a signal ends it; the exit status. */
+export async function runDaemon(config: Config): Promise<number> {
+  const daemon = await startDaemon(config);
+  return new Promise((resolve) => {
+    let ending = false;
+    const end = () => {
+      if (ending) return;
+      ending = true;
+      void daemon.stop().then(() => resolve(EX.ok));
+    };
+    process.on('SIGTERM', end);
+    process.on('SIGINT', end);
+    process.on('SIGHUP', () => daemon.reload());
+    process.on('SIGUSR2', () => daemon.reopenLog());
+  });
+}

@@ -1,0 +1,156 @@
+/**
+ * Tells senders what became of their messages: reports are messages of their own in the queue (RFC 3461, RFC 3464).
+ *
+ * From the null sender, never in answer to it: what cannot be returned goes to postmaster once, and a report to postmaster
+ * that fails too is only logged (RFC 5321 6.1).
+ */
+import type { Log } from '../core/log.ts';
+import { formatDate } from '../message/date.ts';
+import { deliveryReport, type ReportedRecipient, type ReportKind } from '../message/dsn.ts';
+import { headerSize } from '../message/header.ts';
+import { isFault, parsePath } from '../message/path.ts';
+import type { QueueEntry, RecipientState } from '../queue/entry.ts';
+import type { Reports, ScheduleSettings } from '../queue/schedule.ts';
+import type { Spool } from '../queue/spool.ts';
+import type { Rules } from '../rules/rules.ts';
+import { commitGroups, zone } from './inbound.ts';
+import { expandRecipients } from './recipients.ts';
+import type { World } from './world.ts';
+
+export interface ReporterOptions {
+  readonly spool: Spool;
+  readonly rules: () => Rules;
+  readonly world: World;
+  readonly hostname: string;
+  readonly log: Log;
+  readonly schedule: () => ScheduleSettings;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly queued: (entry: QueueEntry) => void;
+}
+
+/** A larger message is returned by its header alone, unless its sender asked for all of it (RET=FULL). */
+const RETURN_LIMIT = 512 * 1024;
+const POSTMASTER = 'postmaster';
+
+/** Puts the reports into the queue; resolves when they are on stable storage. */
+export function createReporter(options: ReporterOptions): (entry: QueueEntry, reports: Reports) => Promise<void> {
+  return async (entry, { delayed, failed, succeeded }) => {
+    const to = entry.sender === '' ? undefined : entry.sender;
+    if (to === undefined) {
+      await doubleBounce(options, entry, failed);
+      return;
+    }
+    if (failed.length > 0) await report(options, entry, to, 'failed', failed);
+    if (delayed.length > 0) await report(options, entry, to, 'delayed', delayed);
+    const arrived = (status: string) => succeeded.filter((one) => one.status === status);
+    if (arrived('delivered').length > 0) await report(options, entry, to, 'delivered', arrived('delivered'));
+    if (arrived('relayed').length > 0) await report(options, entry, to, 'relayed', arrived('relayed'));
+  };
+}
+
+async function doubleBounce(
+  options: ReporterOptions,
+  entry: QueueEntry,
+  failed: readonly RecipientState[],
+): Promise<void> {
+  if (failed.length === 0) return;
+  if (failed.some(({ original }) => original === POSTMASTER)) {
+    options.log.write({ event: 'lost-report', id: entry.id, reason: 'the report to postmaster cannot be delivered' });
+    return;
+  }
+  await report(options, entry, POSTMASTER, 'failed', failed);
+}
+
+async function report(
+  options: ReporterOptions,
+  entry: QueueEntry,
+  to: string,
+  kind: ReportKind,
+  recipients: readonly RecipientState[],
+): Promise<void> {
+  const { spool, rules, world, hostname, log, now, schedule, queued } = options;
+  const path = parsePath(to);
+  if (isFault(path)) {
+    log.write({ event: 'lost-report', id: entry.id, reason: `the sender ${to} is no address` });
+    return;
+  }
+  const incoming = spool.begin();
+  const utf8 = entry.smtputf8;
+  const blocks = deliveryReport({
+    hostname,
+    to,
+    unique: `${incoming.id}.${entry.id}`,
+    date: dateOf(now()),
+    arrival: dateOf(entry.received),
+    willRetryUntil: dateOf(entry.received + schedule().returnAfter),
+    ...(entry.envid === undefined ? {} : { envid: entry.envid }),
+    recipients: recipients.map((one) => reported(kind, one)),
+    original: originalOf(spool, entry, kind),
+    utf8,
+  });
+  try {
+    for (const block of blocks) incoming.add(block);
+    const state: RecipientState = {
+      address: to,
+      original: to,
+      status: 'queued',
+      attempts: 0,
+      nextTry: now(),
+      warnings: 0,
+      notify: [],
+    };
+    const groups = await expandRecipients([{ parts: path, state }], rules(), world);
+    const common = {
+      received: now(),
+      from: { protocol: 'internal', client: '' },
+      body: entry.body,
+      smtputf8: utf8,
+      requireTls: false,
+    };
+    // A report has no other sender than `<>`, whatever list it goes to.
+    const one = [{ owner: undefined, recipients: groups.flatMap((group) => group.recipients) }];
+    for (const made of await commitGroups(spool, incoming, one, '', common)) {
+      log.write({ event: 'report', id: made.id, about: entry.id, kind, to });
+      queued(made);
+    }
+  } catch (error) {
+    incoming.discard();
+    throw error;
+  }
+}
+
+function reported(kind: ReportKind, { address, original, orcpt, reason }: RecipientState): ReportedRecipient {
+  const { status = '5.0.0', text = 'no reason is known', host } = reason ?? {};
+  return {
+    kind,
+    address,
+    original,
+    status: kind === 'delayed' && status.startsWith('5') ? '4.0.0' : status,
+    text,
+    ...(orcpt === undefined ? {} : { orcpt }),
+    ...(host === undefined ? {} : { host }),
+  };
+}
+
+/** RFC 3461 4.3: RET counts for failures only; other reports carry the header. */
+function originalOf(
+  spool: Spool,
+  entry: QueueEntry,
+  kind: ReportKind,
+): { readonly part: 'message' | 'header'; readonly blocks: () => Iterable<Uint8Array> } {
+  const full = kind === 'failed' && entry.ret !== 'hdrs' && (entry.ret === 'full' || entry.size <= RETURN_LIMIT);
+  if (full) return { part: 'message', blocks: () => spool.read(entry.id) };
+  return { part: 'header', blocks: () => headerOf(spool.read(entry.id)) };
+}
+
+function* headerOf(blocks: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const block of blocks) {
+    yield block.subarray(0, headerSize(block));
+    return;
+  }
+}
+
+function dateOf(milliseconds: number): string {
+  return formatDate(Math.floor(milliseconds / 1000), zone(milliseconds));
+}

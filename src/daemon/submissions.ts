@@ -1,0 +1,128 @@
+/**
+ * Takes up what was handed over by command: the files of the submit queue (queue/submit.ts) become entries of the queue.
+ *
+ * Who owns a file is the only thing about it that its writer could not choose; it is who submitted. A file is removed when
+ * its message is on stable storage in the queue; a crash in between takes it up twice rather than never.
+ */
+import { watch } from 'node:fs';
+import { MailError } from '../core/errors.ts';
+import { type Disk, realDisk } from '../core/files.ts';
+import type { Log } from '../core/log.ts';
+import { lookUpUid } from '../core/users.ts';
+import { VERSION } from '../core/version.ts';
+import { formatDate } from '../message/date.ts';
+import { isFault, parsePath, pathAddress } from '../message/path.ts';
+import type { QueueEntry, RecipientState } from '../queue/entry.ts';
+import type { Spool } from '../queue/spool.ts';
+import { listSubmit, readSubmit, removeSubmit, type SubmitEntry, type SubmitId } from '../queue/submit.ts';
+import type { Rules } from '../rules/rules.ts';
+import { canonical } from '../transport/outgoing.ts';
+import { commitGroups, zone } from './inbound.ts';
+import { expandRecipients, type ToExpand } from './recipients.ts';
+import type { World } from './world.ts';
+
+export interface SubmissionsOptions {
+  readonly dir: string;
+  readonly root: string;
+  readonly spool: Spool;
+  readonly rules: () => Rules;
+  readonly world: World;
+  readonly hostname: string;
+  readonly log: Log;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly queued: (entry: QueueEntry) => void;
+  readonly disk?: Disk;
+}
+
+export interface Submissions {
+  /** Looks at the folder now; resolves when what was there is taken up. */
+  take(): Promise<void>;
+  close(): void;
+}
+
+export function watchSubmissions(options: SubmissionsOptions): Submissions {
+  const disk = options.disk ?? realDisk;
+  let running: Promise<void> = Promise.resolve();
+  const take = () => {
+    running = running.then(() => takeAll(disk, options));
+    return running;
+  };
+  const watcher = watch(options.dir, () => void take());
+  watcher.on('error', (error) => options.log.write({ event: 'problem', where: options.dir, reason: error.message }));
+  return { take, close: () => watcher.close() };
+}
+
+async function takeAll(disk: Disk, options: SubmissionsOptions): Promise<void> {
+  for (const id of listSubmit(disk, options.dir)) {
+    try {
+      await takeOne(disk, options, id);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      options.log.write({ event: 'problem', where: `${options.dir}/${id}`, reason });
+      if (error instanceof MailError && error.temporary) return;
+    }
+  }
+}
+
+async function takeOne(disk: Disk, options: SubmissionsOptions, id: SubmitId): Promise<void> {
+  const submitted = readSubmit(disk, options.dir, id);
+  if (submitted === undefined) return;
+  const { spool, rules, world, hostname, log, now, queued } = options;
+  const { header, message } = submitted;
+  const user = lookUpUid(submitted.owner, options.root)?.name ?? String(submitted.owner);
+  const incoming = spool.begin();
+  try {
+    incoming.add(Buffer.from(traceField(options, incoming.id, user), 'utf8'));
+    for (const block of canonical([message])) incoming.add(block);
+    const groups = await expandRecipients(recipientsOf(submitted, now()), rules(), world);
+    const eightBit = message.some((octet) => octet > 127);
+    const common = {
+      received: now(),
+      from: { protocol: 'submit', client: '', user },
+      body: eightBit ? ('8bitmime' as const) : ('7bit' as const),
+      smtputf8: [header.from, ...header.recipients].some((address) => /[^\u0000-\u007f]/.test(address)),
+      requireTls: false,
+    };
+    const { size } = incoming;
+    const entries = await commitGroups(spool, incoming, groups, header.from, common);
+    log.write({
+      event: 'accepted',
+      id: incoming.id,
+      from: header.from,
+      size,
+      protocol: 'submit',
+      user,
+      recipients: header.recipients,
+      host: hostname,
+    });
+    removeSubmit(disk, options.dir, id);
+    for (const entry of entries) queued(entry);
+  } catch (error) {
+    incoming.discard();
+    throw error;
+  }
+}
+
+/** What is no address is refused by a report, as it would be after an SMTP session that accepted it. */
+function recipientsOf({ header }: SubmitEntry, now: number): ToExpand[] {
+  return header.recipients.map((address) => {
+    const state: RecipientState = {
+      address,
+      original: address,
+      status: 'queued',
+      attempts: 0,
+      nextTry: now,
+      warnings: 0,
+    };
+    const path = parsePath(address);
+    if (!isFault(path)) return { parts: path, state: { ...state, address: pathAddress(path) } };
+    return { parts: { local: address, domain: '' }, state };
+  });
+}
+
+/** As sendmail writes it for mail that did not come over a connection. */
+function traceField({ hostname, now }: SubmissionsOptions, id: string, user: string): string {
+  const date = formatDate(Math.floor(now() / 1000), zone(now()));
+  return `Received: (from ${user}@localhost)\r\n\tby ${hostname} (tmail/${VERSION}/Submit) id ${id};\r\n\t${date}\r\n`;
+}

@@ -1,0 +1,110 @@
+/**
+ * Final delivery to a mailbox of this host: system mailboxes, Maildir folders, files that an alias names.
+ *
+ * All messages that wait for one mailbox go in under one lock and one sync (mailbox/append.ts): all or nothing, and durable
+ * when this answers. What a message says of its own status is not believed: Status, X-Status, X-Keywords, X-UID and
+ * X-IMAPbase are the mailbox's words, not a sender's.
+ */
+import { MailError } from '../core/errors.ts';
+import { type AppendOptions, appendMessages } from '../mailbox/append.ts';
+import type { MailboxContext, NewMessage } from '../mailbox/mailbox.ts';
+import { parseHeader } from '../message/header.ts';
+import type { QueueEntry, RecipientState } from '../queue/entry.ts';
+import type { Job, Transport } from '../queue/run.ts';
+import type { Outcome } from '../queue/schedule.ts';
+
+export interface LocalTarget {
+  readonly path: string;
+  /** For Delivered-To and the log: `lee@linux102.example.com`; undefined for files, which get none. */
+  readonly deliveredTo: string | undefined;
+  readonly append: AppendOptions;
+}
+
+/** Names of fields that only a mailbox may write, lower case. */
+const MAILBOX_FIELDS = new Set(['status', 'x-status', 'x-keywords', 'x-uid', 'x-imapbase', 'x-imap', 'return-path']);
+
+export function localTransport(context: MailboxContext, target: LocalTarget): Transport {
+  return {
+    async deliver(jobs, answer) {
+      try {
+        await appendMessages(context, target.path, messagesOf(jobs, target, context.now), target.append);
+      } catch (error) {
+        if (jobs.length === 1 || !(error instanceof MailError)) throw error;
+        // One that does not fit must not keep the others out.
+        for (const job of jobs) await deliverAlone(context, target, job, answer);
+        return;
+      }
+      for (const job of jobs) answer(job, delivered(job));
+    },
+  };
+}
+
+async function deliverAlone(
+  context: MailboxContext,
+  target: LocalTarget,
+  job: Job,
+  answer: (job: Job, outcomes: readonly Outcome[]) => void,
+): Promise<void> {
+  try {
+    await appendMessages(context, target.path, messagesOf([job], target, context.now), target.append);
+    answer(job, delivered(job));
+  } catch (error) {
+    if (!(error instanceof MailError)) throw error;
+    const reason = { status: error.temporary ? '4.2.0' : '5.2.0', text: error.message };
+    answer(
+      job,
+      job.recipients.map(() => ({ kind: error.temporary ? 'deferred' : 'failed', reason })),
+    );
+  }
+}
+
+function delivered(job: Job): Outcome[] {
+  return job.recipients.map(() => ({ kind: 'delivered', reason: { status: '2.1.5', text: 'delivered to mailbox' } }));
+}
+
+function* messagesOf(jobs: readonly Job[], target: LocalTarget, now: () => number): Generator<NewMessage> {
+  for (const job of jobs) {
+    const [index = 0] = job.recipients;
+    yield finalMessage(job.entry, job.entry.recipients[index], Buffer.concat([...job.content()]), target, now());
+  }
+}
+
+/** The message as it lies in a mailbox: LF line ends, trace fields in front (RFC 5321 4.4). */
+export function finalMessage(
+  entry: QueueEntry,
+  recipient: RecipientState | undefined,
+  content: Uint8Array,
+  target: Pick<LocalTarget, 'deliveredTo'>,
+  now: number,
+): NewMessage {
+  const header = parseHeader(content);
+  const fields = header.fields.filter(({ name }) => !MAILBOX_FIELDS.has(name.toLowerCase()));
+  const front = [`Return-Path: <${entry.sender}>\r\n`];
+  if (target.deliveredTo !== undefined) {
+    if (recipient !== undefined && recipient.original !== target.deliveredTo)
+      front.push(`X-Original-To: ${recipient.original}\r\n`);
+    front.push(`Delivered-To: ${target.deliveredTo}\r\n`);
+  }
+  const headerLength = header.fields.reduce((sum, { raw }) => sum + raw.length, 0);
+  // Behind the fields: the empty line, if there is one, and the body.
+  const parts = [...fields.map(({ raw }) => raw), content.subarray(headerLength)];
+  return {
+    content: withLf(Buffer.concat([Buffer.from(front.join(''), 'utf8'), ...parts])),
+    sender: entry.sender === '' ? 'MAILER-DAEMON' : entry.sender,
+    received: Math.floor(now / 1000),
+    quote: true,
+  };
+}
+
+/** CRLF as LF: the form of a mailbox on a Unix host. */
+function withLf(bytes: Buffer): Buffer {
+  const out = Buffer.allocUnsafe(bytes.length);
+  let length = 0;
+  let from = 0;
+  for (let at = bytes.indexOf('\r\n'); at >= 0; at = bytes.indexOf('\r\n', at + 2)) {
+    length += bytes.copy(out, length, from, at);
+    from = at + 1;
+  }
+  length += bytes.copy(out, length, from);
+  return out.subarray(0, length);
+}
