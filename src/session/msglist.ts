@@ -161,6 +161,8 @@ function choose(session: Session, term: Term, chosen: Uint8Array, step: Test, na
       const number = locate(session, term.at, step);
       if (typeof number === 'string') return { message: number, column, text };
       if (named(session, number - 1)) chosen[number - 1] = 1;
+      // Ranges leave out what is deleted; whoever names it means something that cannot be.
+      else if (named === isPresent) return { message: whyNot(session, number), column, text };
       return undefined;
     }
     case 'range': {
@@ -174,6 +176,10 @@ function choose(session: Session, term: Term, chosen: Uint8Array, step: Test, na
     default:
       return undefined;
   }
+}
+
+function whyNot(session: Session, number: number): string {
+  return hasMark(session, number - 1, Mark.gone) ? words.messageGone(number) : words.messageDeleted(number);
 }
 
 /** The number of a place, or why there is none. */

@@ -30,7 +30,7 @@ Date: Mon, 02 Mar 2026 12:00:00 +0000
 text of d
 & d
 & dp 4
-! No applicable messages: 4
+! No applicable messages: 4 is deleted (u 4 brings it back)
 & u
 & =
 4

@@ -95,7 +95,7 @@ describe('lists that select', () => {
   test('what another program removed is not there', () => {
     const session = apply(six, [{ slots: [1], set: Mark.gone }]);
     expect(select(session, '*')).toEqual([1, 3, 4, 5, 6]);
-    expect(select(session, '2')).toMatch(/No applicable/);
+    expect(select(session, '2')).toMatch(/^1: No applicable messages: another program removed 2/);
   });
 });
 
@@ -119,7 +119,8 @@ describe('deleted messages', () => {
   });
 
   test('no other command can name them', () => {
-    expect(select(four, '4')).toMatch(/No applicable/);
+    expect(select(four, '4')).toMatch(/^1: No applicable messages: 4 is deleted/);
+    expect(select(four, '2 4')).toMatch(/^3: No applicable messages: 4 is deleted/);
     expect(select(four, ':d')).toMatch(/No applicable/);
     expect(select(four, '2', 'deleted')).toMatch(/No applicable/);
   });

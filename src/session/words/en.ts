@@ -22,6 +22,8 @@ export const words = {
   malformedTerm: (text: string) => `"${text}" is no message list; write 3, 2-5, ., ^, $, +, -, *, :u, /text or a name`,
   noSuchMessage: (number: number, count: number) =>
     count === 0 ? `${number}: there are no messages` : `${number}: no such message, there are 1 to ${count}`,
+  messageDeleted: (number: number) => `No applicable messages: ${number} is deleted (u ${number} brings it back)`,
+  messageGone: (number: number) => `No applicable messages: another program removed ${number}`,
   noMessageThere: (sign: string) => `"${sign}": there is no such message`,
   reversedRange: (text: string) => `"${text}": the range runs backwards, nothing done`,
 
