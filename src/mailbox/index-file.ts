@@ -11,10 +11,9 @@
  */
 import { basename, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Disk } from '../core/files.ts';
-import { readWhole, replaceFile } from '../core/files.ts';
+import { type Disk, makeFolder, readWhole, replaceFile } from '../core/files.ts';
 import type { Fingerprint } from './fingerprint.ts';
-import { journalPath, makeFolders } from './journal-file.ts';
+import { journalPath } from './journal-file.ts';
 import { ROW_SIZE, Rows } from './rows.ts';
 import type { UidState } from './uids.ts';
 
@@ -103,7 +102,7 @@ export function readIndex(disk: Disk, path: string): IndexFile | undefined {
 /** Writes the index; false when the state folder cannot be written: then UIDs hold for this session only. */
 export function writeIndex(disk: Disk, path: string, index: IndexFile): boolean {
   try {
-    makeFolders(disk, join(path, '..'));
+    makeFolder(disk, join(path, '..'), 0o700);
     replaceFile(disk, path, encodeIndex(index));
     return true;
   } catch {

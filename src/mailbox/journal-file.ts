@@ -17,7 +17,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { Disk, FileStat } from '../core/files.ts';
+import { type Disk, type FileStat, makeFolder } from '../core/files.ts';
 import type { PieceShape, StepLimits } from './rewrite-plan.ts';
 
 const MAGIC = new TextEncoder().encode('tmailj1\n');
@@ -117,7 +117,7 @@ export function journalPath(stateDir: string, canonical: string): string {
 /** Opens (and makes) the caller's own journal of a mailbox, its name durable and its room allocated where possible.
  *  What root writes belongs to the owner of the mailbox, so that both can finish it. */
 export function openOwnJournal(disk: Disk, path: string, mailbox: FileStat): JournalFile {
-  makeFolders(disk, dirname(path));
+  makeFolder(disk, dirname(path), 0o700);
   const fd = disk.open(path, 'create', 0o600);
   try {
     if (!hasMagic(disk, fd)) {
@@ -133,17 +133,6 @@ export function openOwnJournal(disk: Disk, path: string, mailbox: FileStat): Jou
     disk.close(fd);
     throw error;
   }
-}
-
-/** Makes a folder for state and those above it, and makes their names durable. */
-export function makeFolders(disk: Disk, path: string): void {
-  const made: string[] = [];
-  for (let folder = path; disk.stat(folder) === undefined && folder !== dirname(folder); folder = dirname(folder)) {
-    made.push(folder);
-  }
-  if (made.length === 0) return;
-  disk.mkdir(path, 0o700);
-  for (const folder of made) disk.syncDir(dirname(folder));
 }
 
 export function hasMagic(disk: Disk, fd: number): boolean {

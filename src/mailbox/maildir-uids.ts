@@ -3,9 +3,8 @@
  * `end COUNT` as the last line. A file that is damaged reads as if there were none.
  */
 import { dirname } from 'node:path';
-import { type Disk, readWhole, replaceFile } from '../core/files.ts';
+import { type Disk, makeFolder, readWhole, replaceFile } from '../core/files.ts';
 import { indexPath } from './index-file.ts';
-import { makeFolders } from './journal-file.ts';
 import type { UidState } from './uids.ts';
 
 export interface UidList extends UidState {
@@ -50,7 +49,7 @@ export function readUidList(disk: Disk, path: string): UidList | undefined {
 /** Writes the list; false when the state folder cannot be written. */
 export function writeUidList(disk: Disk, path: string, list: UidList): boolean {
   try {
-    makeFolders(disk, dirname(path));
+    makeFolder(disk, dirname(path), 0o700);
     replaceFile(disk, path, Buffer.from(formatUidList(list)));
     return true;
   } catch {

@@ -7,16 +7,16 @@
  *     for each message    a line of JSON (why it left, uid, flags, lengths), its From_ line, its content, a line end
  *     a line of JSON      totals; it ends the file in exactly 200 octets, so that a list needs not read the rest
  *
- * A file without totals belongs to a commit that never began, and counts for nothing. Bringing back appends to the
+ * It gets its name when it is on the disk, so that one with a name is whole. Bringing back appends to the
  * mailbox what is not there any more and only then marks the file, so that a crash in between repeats harmlessly.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
-import type { Disk } from '../core/files.ts';
+import { type Disk, makeFolder } from '../core/files.ts';
 import { appendMessages } from './append.ts';
-import { BLOCK, makeFolders } from './journal-file.ts';
+import { BLOCK } from './journal-file.ts';
 import type { Flags, Location, Mailbox, MailboxContext, NewMessage, Uid } from './mailbox.ts';
 import { BlockWriter } from './rewrite-run.ts';
 
@@ -102,19 +102,21 @@ export function keepForUndo(
   if (days <= 0) return { id: undefined, note: '' };
   const id = newId(context.now());
   const path = join(folder, id);
+  const unfinished = join(folder, `.${id}`);
   try {
-    makeFolders(disk, folder);
-    const fd = disk.open(path, 'exclusive', 0o600);
+    makeFolder(disk, folder, 0o700);
+    const fd = disk.open(unfinished, 'exclusive', 0o600);
     try {
       writeEntry(disk, fd, { version: 1, location, mbox, time: context.now() }, leaving);
       disk.sync(fd);
     } finally {
       disk.close(fd);
     }
+    disk.rename(unfinished, path);
     disk.syncDir(folder);
     return { id, note: '' };
   } catch (error) {
-    attempt(() => disk.unlink(path));
+    for (const name of [unfinished, path]) attempt(() => disk.unlink(name));
     if (errnoOf(error) === undefined) throw error;
     return {
       id: undefined,
@@ -179,6 +181,7 @@ export function listUndo(context: Pick<MailboxContext, 'disk' | 'stateDir'>): Un
   const folder = join(context.stateDir, 'undo');
   return disk
     .list(folder)
+    .filter((name) => !name.startsWith('.'))
     .sort()
     .reverse()
     .flatMap((name) => {
