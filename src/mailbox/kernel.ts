@@ -1,6 +1,7 @@
 /** Chooses and loads the scan kernel: WebAssembly for large files, plain TypeScript for small ones or when it is missing. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ROW_SIZE } from './rows.ts';
 import { type Kernel, plainKernel } from './scan-plain.ts';
 
 /** What the kernel exports; see scan-kernel.ts. */
@@ -8,6 +9,7 @@ interface Exports {
   find: Kernel['find'];
   walk: Kernel['walk'];
   hash: Kernel['hash'];
+  messages(from: number, to: number, base: number, out: number): number;
 }
 
 /** The part of WebAssembly that is used; node's types leave the constructors to the DOM's. */
@@ -22,6 +24,8 @@ const engine = (globalThis as unknown as { WebAssembly: Engine }).WebAssembly;
 const BUFFER = 1024;
 /** The kernel reads up to so many octets behind what it looks at. */
 const SLACK = 64;
+/** Octets that `messages` writes rows to, behind the buffer: room for 4096. */
+const ROWS = 4096 * ROW_SIZE;
 /** Octets of the buffer: the largest that stays in the processor's cache while it is filled and read. */
 const CHUNK = 1 << 20;
 /** Below this, compiling the kernel costs more than it saves. */
@@ -47,15 +51,20 @@ function load(): object | null {
 export function wasmKernel(size: number): Kernel | undefined {
   if (compiled === undefined) compiled = load();
   if (compiled === null) return undefined;
-  const pages = Math.ceil((BUFFER + size + SLACK) / 65536);
+  const out = Math.ceil((size + SLACK) / 8) * 8;
+  const pages = Math.ceil((BUFFER + out + ROWS) / 65536);
   const memory = new engine.Memory({ initial: pages });
-  const { find, walk, hash } = new engine.Instance(compiled, { env: { memory } }).exports as Exports;
+  const { find, walk, hash, messages } = new engine.Instance(compiled, { env: { memory } }).exports as Exports;
   return {
     buffer: Buffer.from(memory.buffer, BUFFER, size),
     state: new Int32Array(memory.buffer, 0, 16),
     find,
     walk,
     hash,
+    messages(from, to, base) {
+      const count = messages(from, to, base, out);
+      return new Uint8Array(memory.buffer, BUFFER + out, count * ROW_SIZE);
+    },
   };
 }
 

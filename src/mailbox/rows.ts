@@ -76,6 +76,14 @@ export class Rows {
     return this.length++;
   }
 
+  /** Adds whole rows. */
+  append(bytes: Uint8Array): void {
+    const at = this.length * ROW_SIZE;
+    if (at + bytes.length > this.#bytes.length) this.#grow((this.length + bytes.length / ROW_SIZE) * 2);
+    this.#bytes.set(bytes, at);
+    this.length += bytes.length / ROW_SIZE;
+  }
+
   #grow(capacity: number): void {
     const larger = new Rows(capacity);
     larger.#bytes.set(this.bytes());

@@ -20,6 +20,7 @@ const DONE: usize = 28;
 const STATUS: usize = 32;
 const XSTATUS: usize = 36;
 const KEYWORDS: usize = 40;
+const NEXT: usize = 44;
 
 const LINE_HASHED: i32 = 1000;
 const C1: i32 = 0x9e3779b1;
@@ -264,4 +265,118 @@ export function walk(from: i32, to: i32, eof: i32): i32 {
   }
   put(NEWLINES, lines);
   return <i32>(p - BUFFER);
+}
+
+/** Room for the rows that `messages` writes, behind the buffer; scan.ts reads them there. */
+const ROWS: i32 = 4096;
+const ROW: usize = 48;
+const SAMPLE: i32 = 64;
+const LOOKAHEAD: i32 = 1216;
+
+// @ts-ignore: decorator
+@inline
+function digit(p: usize): bool {
+  return <u32>(load<u8>(p) - 48) < 10;
+}
+// @ts-ignore: decorator
+@inline
+function pair(p: usize): bool {
+  return digit(p) && digit(p + 1);
+}
+// @ts-ignore: decorator
+@inline
+function three(p: usize): u32 {
+  return (<u32>load<u16>(p) | (<u32>load<u8>(p, 2) << 16)) | 0x202020;
+}
+// @ts-ignore: decorator
+@inline
+function isDay(x: u32): bool {
+  return x == 0x6e6f6d || x == 0x657574 || x == 0x646577 || x == 0x756874 || x == 0x697266 || x == 0x746173 || x == 0x6e7573;
+}
+// @ts-ignore: decorator
+@inline
+function isMonth(x: u32): bool {
+  return (
+    x == 0x6e616a || x == 0x626566 || x == 0x72616d || x == 0x727061 || x == 0x79616d || x == 0x6e756a ||
+    x == 0x6c756a || x == 0x677561 || x == 0x706573 || x == 0x74636f || x == 0x766f6e || x == 0x636564
+  );
+}
+
+/** Whether the From_ line from `p` to `end` is one word and `Mon Mar  3 10:00:00 2025` (isCommon in from-line.ts). */
+function isCommon(p: usize, end: usize): bool {
+  const d = end - 24;
+  const sender = <i32>(d - 1) - <i32>(p + 5);
+  if (sender < 1 || sender == 40 || sender == 64 || end - p > 1000) return false;
+  let blank = p + 5;
+  while (load<u8>(blank) != 32) blank++;
+  if (blank != d - 1) return false;
+  if (load<u8>(d, 3) != 32 || load<u8>(d, 7) != 32 || load<u8>(d, 10) != 32 || load<u8>(d, 13) != 58) return false;
+  if (load<u8>(d, 16) != 58 || load<u8>(d, 19) != 32 || !digit(d + 9)) return false;
+  if (!digit(d + 8) && load<u8>(d, 8) != 32) return false;
+  if (!isDay(three(d)) || !isMonth(three(d + 4))) return false;
+  return pair(d + 11) && pair(d + 14) && pair(d + 17) && pair(d + 20) && pair(d + 22);
+}
+
+/**
+ * Goes from message to message, from the one that begins at `from`, as long as all is as usual, and writes their rows
+ * to `out`, places counted from `base`. Returns how many; where the next message begins is left in the state.
+ */
+export function messages(from: i32, to: i32, base: f64, out: i32): i32 {
+  let count = 0;
+  let start = from;
+  const end: usize = BUFFER + to;
+  while (count < ROWS) {
+    const s: usize = BUFFER + start;
+    const lf = lineEnd(s, min(end, s + 1001));
+    if (lf >= end || load<u8>(lf) != 10 || !isCommon(s, lf)) break;
+    memory.fill(STATE, 0, 64);
+    hashAt(s, lf);
+    const content = <i32>(lf + 1 - BUFFER);
+    const header = walk(content, to, 0);
+    if (get(DONE) != 1 || header + SAMPLE > to) break;
+    const h1 = get(HASH1);
+    const h2 = get(HASH2);
+    hashAt(BUFFER + header, BUFFER + header + SAMPLE);
+    const s1 = get(HASH1);
+    const s2 = get(HASH2);
+    const next = find(header, to);
+    if (next + LOOKAHEAD > to) break;
+    const q: usize = BUFFER + next;
+    if (load<u16>(q - 2) != 0x0a0a) break;
+    const nextLf = lineEnd(q, q + 1001);
+    if (!isCommon(q, nextLf)) break;
+    // The empty line before the next message is no content, unless it is the one that ends the header.
+    let e = next;
+    if (next > header) {
+      e--;
+      put(NEWLINES, get(NEWLINES) - 1);
+      if (e > header && load<u8>(BUFFER + e - 2) == 0) break;
+    }
+    let last = e;
+    while (last > header && e - last < 8) {
+      const c = load<u8>(BUFFER + last - 1);
+      if (c != 10 && c != 13) break;
+      last--;
+    }
+    const body = last - header;
+    put(HASH1, body >= SAMPLE ? s1 : h1);
+    put(HASH2, body >= SAMPLE ? s2 : h2);
+    hashAt(BUFFER + max(header, last - SAMPLE), BUFFER + last);
+    const row = BUFFER + <usize>out + <usize>count * ROW;
+    store<f64>(row, base + <f64>start);
+    store<f64>(row, <f64>(e - content), 8);
+    store<i32>(row, content - start, 16);
+    store<i32>(row, header - content, 20);
+    store<i32>(row, get(NEWLINES), 24);
+    store<i32>(row, 0, 28);
+    store<u16>(row, <u16>get(FLAGS), 32);
+    store<u16>(row, <u16>get(BITS), 34);
+    store<i32>(row, get(HASH1) ^ body, 36);
+    store<i32>(row, get(HASH2), 40);
+    store<i32>(row, get(KEYWORDS), 44);
+    count++;
+    start = next;
+  }
+  put(NEXT, start);
+  return count;
 }

@@ -24,6 +24,8 @@ export const At = {
   xstatus: 9,
   /** Hash of X-Keywords. */
   keywords: 10,
+  /** Where `messages` stopped. */
+  next: 11,
 } as const;
 
 /** Only so much of a header line counts for the identity, so that it does not depend on how the file was cut. */
@@ -38,6 +40,9 @@ export interface Kernel {
   walk(from: number, to: number, eof: number): number;
   /** Adds octets to the hash. */
   hash(from: number, to: number): void;
+  /** Goes from the message at `from` to the next ones, as long as all is as usual, and returns their rows, offsets
+   *  counted from `base`; where the next message begins is left in `state`. A kernel may do without. */
+  messages?(from: number, to: number, base: number): Uint8Array;
 }
 
 const LF = 10;

@@ -170,10 +170,16 @@ class Scan {
     return this.#at(k - 1) === LF;
   }
 
-  /** A message begins at `p`; returns where its header does. */
-  #begin(p: number, kind: number): number {
+  /** A message begins at `from`, and usual ones behind it; returns where the header of the last one does. */
+  #begin(from: number, kind: number): number {
     const b = this.#buffer;
     const s = this.#state;
+    let p = from;
+    if (kind === FromKind.dated && this.#kernel.messages !== undefined) {
+      const rows = this.#kernel.messages(p, this.#end, this.#base);
+      this.#rows.append(rows);
+      p = s[At.next] ?? p;
+    }
     s.fill(0);
     let lf = b.indexOf(LF, p);
     if (lf < 0 || lf >= this.#end) lf = this.#end;
