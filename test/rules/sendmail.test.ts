@@ -25,7 +25,9 @@ interface Recorded {
   rewriting: { options: object; genericstable: string; questions: [Role, 'local' | 'remote', string, string][] }[];
 }
 
-const recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'sendmail-8.17.json'), 'utf8')) as Recorded;
+const recorded = JSON.parse(
+  readFileSync(process.env.SENDMAIL_ANSWERS ?? join(import.meta.dirname, 'sendmail-8.17.json'), 'utf8'),
+) as Recorded;
 const NOBODY = { local: '', domain: '', text: '<>' };
 /** Every plain name is a user: check_rcpt does not look. */
 const lookups: DecisionLookups = { user: (name) => (/[%@!]/.test(name) ? false : name.toLowerCase()) };
@@ -74,7 +76,7 @@ it('decides as sendmail 8.17 does', () => {
     }
   }
   expect(wrong).toEqual([]);
-  expect(same).toBeGreaterThan(900);
+  expect(same).toBeGreaterThan(800);
 });
 
 function build(config: Recorded['decisions'][number]): { rules: Rules; routing: Rules } {
@@ -116,7 +118,8 @@ function answer(
   const decided = decide({ client, sender: NOBODY, recipient: address }, rules, lookups);
   if ('needs' in decided) return undefined;
   const { verdict } = decided;
-  if (verdict.rule === 'local' && verdict.quarantine === undefined) return 'ok';
+  // That nobody is there, or an `error:` of virtusertable, sendmail says only after check_rcpt.
+  if (verdict.rule === 'local' && verdict.kind === 'refuse') return undefined;
   return verdictAnswer(verdict);
 }
 
