@@ -43,6 +43,8 @@ export interface Disk {
   truncate(fd: number, size: number): void;
   /** fsync: data and metadata of this file; not its name. */
   sync(fd: number): void;
+  /** The same without holding up the caller: for what many wait for together. */
+  syncLater(fd: number): Promise<void>;
   fstat(fd: number): FileStat;
   /** Follows symbolic links; undefined when nothing is there. */
   stat(path: string): FileStat | undefined;
@@ -111,6 +113,10 @@ export const realDisk: Disk = {
   },
   truncate: (fd, size) => fs.ftruncateSync(fd, size),
   sync: (fd) => fs.fsyncSync(fd),
+  syncLater: (fd) =>
+    new Promise((resolve, reject) => {
+      fs.fsync(fd, (error) => (error === null ? resolve() : reject(error)));
+    }),
   fstat: (fd) => toStat(fs.fstatSync(fd, { bigint: true })),
   stat(path) {
     const s = fs.statSync(path, { bigint: true, throwIfNoEntry: false });

@@ -91,7 +91,17 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   const shared = { spool, rules, world, hostname, log, now, queued };
   const runner = new Runner({
     spool,
-    route: createRouter({ paths, hostname, rules, resolver, mailbox, local: settings.local, isOurs, now }),
+    route: createRouter({
+      paths,
+      hostname,
+      rules,
+      resolver,
+      mailbox,
+      local: settings.local,
+      user: world.user,
+      isOurs,
+      now,
+    }),
     schedule: () => settings.schedule,
     now,
     after,
@@ -124,7 +134,7 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
     for (const connection of connections) connection.shutDown();
     await Promise.race([Promise.all([...connections].map(({ done }) => done)), wait(CLOSING_LIMIT)]);
     await runner.drain();
-    spool.close();
+    await spool.close();
     log.write({ event: 'stopped' });
     log.close();
     disk.close(queueLock);

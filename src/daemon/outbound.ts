@@ -3,7 +3,7 @@
  */
 import { join } from 'node:path';
 import type { SystemPaths } from '../config/paths.ts';
-import { lookUpUser, type User } from '../core/users.ts';
+import type { User } from '../core/users.ts';
 import type { MailboxContext } from '../mailbox/mailbox.ts';
 import { headerSize } from '../message/header.ts';
 import { isFault, parsePath, pathAddress } from '../message/path.ts';
@@ -27,6 +27,8 @@ export interface OutboundOptions {
   readonly resolver: Resolver;
   readonly mailbox: MailboxContext;
   readonly local: LocalSettings;
+  /** The user of that name. */
+  readonly user: (name: string) => User | undefined;
   /** An address and port that this daemon listens on. */
   readonly isOurs: (address: string, port: number) => boolean;
   readonly now: () => number;
@@ -35,6 +37,8 @@ export interface OutboundOptions {
 /** Transports at work for one next hop, and for one mailbox. */
 const SMTP_CONCURRENCY = 5;
 const LOCAL_CONCURRENCY = 1;
+/** Milliseconds that a message for a mailbox waits for others to be delivered with it, under one lock and one sync. */
+const LOCAL_LINGER = 10;
 const PROGRAM_CONCURRENCY = 2;
 
 export function createRouter(options: OutboundOptions): Router {
@@ -51,7 +55,7 @@ export function createRouter(options: OutboundOptions): Router {
 function toUser(options: OutboundOptions, address: string): Routing | Outcome {
   const { base, detail } = splitDetail(address);
   const { paths, local, hostname, mailbox } = options;
-  const user = lookUpUser(address, paths.root) ?? (detail === undefined ? undefined : lookUpUser(base, paths.root));
+  const user = options.user(address) ?? (detail === undefined ? undefined : options.user(base));
   if (user === undefined) return failed({ status: '5.1.1', text: `${address}... User unknown` });
   const maildir = local.maildirOf(user.name);
   const path = maildir === undefined ? join(paths.spool, user.name) : join(user.home, maildir);
@@ -63,6 +67,7 @@ function toUser(options: OutboundOptions, address: string): Routing | Outcome {
     destination: `local:${user.name}:${address}`,
     transport: localTransport(options.mailbox, target),
     concurrency: LOCAL_CONCURRENCY,
+    linger: LOCAL_LINGER,
   };
 }
 
@@ -72,7 +77,7 @@ function asOwner({ uid, gid }: User, mode: number): { mode: number; owner?: { ui
 }
 
 function toFile(options: OutboundOptions, { address, asUser }: RecipientState): Routing | Outcome {
-  const user = asUser === undefined ? undefined : lookUpUser(asUser, options.paths.root);
+  const user = asUser === undefined ? undefined : options.user(asUser);
   if (asUser !== undefined && user === undefined) return failed({ status: '5.1.1', text: `${asUser}... User unknown` });
   const target = {
     path: join(options.paths.root, address),
@@ -83,12 +88,13 @@ function toFile(options: OutboundOptions, { address, asUser }: RecipientState): 
     destination: `file:${address}`,
     transport: localTransport(options.mailbox, target),
     concurrency: LOCAL_CONCURRENCY,
+    linger: LOCAL_LINGER,
   };
 }
 
 function toProgram(options: OutboundOptions, { address, asUser }: RecipientState): Routing | Outcome {
   // sendmail's DefaultUser: a command of the administrator's tables runs as nobody in particular.
-  const user = lookUpUser(asUser ?? 'daemon', options.paths.root);
+  const user = options.user(asUser ?? 'daemon');
   if (user === undefined) return failed({ status: '5.1.1', text: `${asUser ?? 'daemon'}... User unknown` });
   const target = {
     command: address.slice(1),

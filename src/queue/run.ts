@@ -34,6 +34,8 @@ export interface Routing {
   readonly transport: Transport;
   /** How many transports may work for this destination at once. */
   readonly concurrency: number;
+  /** Milliseconds that a first job waits for others to go with it; 0 when not given. */
+  readonly linger?: number;
 }
 
 /** Where a recipient goes now; an Outcome when that is settled without a transport (no such host). */
@@ -159,8 +161,10 @@ export class Runner {
       return;
     }
     line.waiting.push(job);
-    // In a later turn, so that jobs which come together are delivered together.
-    setImmediate(() => this.#start(routing.destination));
+    if (line.waiting.length > 1) return;
+    // Not at once, so that jobs which come together are delivered together.
+    if (routing.linger === undefined) setImmediate(() => this.#start(routing.destination));
+    else setTimeout(() => this.#start(routing.destination), routing.linger);
   }
 
   #start(destination: string): void {

@@ -88,7 +88,8 @@ export interface Spool {
   read(id: QueueId, start?: number): Generator<Uint8Array>;
   /** What recovery met, for the log. */
   readonly notes: readonly string[];
-  close(): void;
+  /** Waits for what is being synced. */
+  close(): Promise<void>;
 }
 
 export interface SpoolOptions {
@@ -116,7 +117,12 @@ class LogSpool implements Spool {
   readonly #kept = new Map<QueueId, Kept>();
   readonly #segments = new Map<number, Segment>();
   #current: Segment | undefined;
+  /** Who waits for the next sync, and for the one under way. */
   #waiting: Waiter[] = [];
+  #served: readonly Waiter[] = [];
+  #syncing = false;
+  /** Counts failures: a sync that began before one proves nothing. */
+  #generation = 0;
   #lastId = 0;
   #emptying = false;
 
@@ -197,8 +203,8 @@ class LogSpool implements Spool {
     }
   }
 
-  close(): void {
-    this.#flush();
+  async close(): Promise<void> {
+    while (this.#syncing) await new Promise<void>((resolve) => setImmediate(resolve));
     for (const { fd } of this.#segments.values()) this.#disk.close(fd);
     this.#segments.clear();
     this.#current = undefined;
@@ -306,8 +312,9 @@ class LogSpool implements Spool {
     }
     try {
       await new Promise<void>((resolve, reject) => {
-        if (this.#waiting.length === 0) this.#later(() => this.#flush());
         this.#waiting.push({ resolve, reject });
+        if (!this.#syncing) this.#later(() => void this.#flush());
+        this.#syncing = true;
       });
     } catch (error) {
       if (newId !== undefined) this.#forget(newId);
@@ -316,27 +323,36 @@ class LogSpool implements Spool {
     return value;
   }
 
-  #flush(): void {
-    const waiting = this.#waiting;
-    if (waiting.length === 0) return;
-    try {
-      for (const segment of this.#segments.values()) {
-        if (segment.synced === segment.end) continue;
-        this.#disk.sync(segment.fd);
-        segment.synced = segment.end;
+  /** Syncs for those who wait; whoever comes meanwhile waits for the next one. */
+  async #flush(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      this.#served = waiting;
+      const generation = this.#generation;
+      try {
+        for (const segment of this.#segments.values()) {
+          const { end } = segment;
+          if (segment.synced === end) continue;
+          await this.#disk.syncLater(segment.fd);
+          if (generation !== this.#generation) break;
+          segment.synced = end;
+        }
+      } catch (error) {
+        if (generation === this.#generation) this.#fail(error);
       }
-    } catch (error) {
-      this.#fail(error);
-      return;
+      this.#served = [];
+      if (generation === this.#generation) for (const { resolve } of waiting) resolve();
     }
-    this.#waiting = [];
-    for (const { resolve } of waiting) resolve();
+    this.#syncing = false;
   }
 
   /** Nobody who waits may be told "done": what was written since the last sync is taken back. */
   #fail(error: unknown): void {
-    const waiting = this.#waiting;
+    const waiting = [...this.#served, ...this.#waiting];
+    this.#served = [];
     this.#waiting = [];
+    this.#generation += 1;
     for (const segment of this.#segments.values()) {
       if (segment.synced === segment.end) continue;
       segment.end = segment.synced;

@@ -301,6 +301,10 @@ export class SimDisk implements Disk {
     this.#did(what);
   }
 
+  async syncLater(fd: number): Promise<void> {
+    this.sync(fd);
+  }
+
   fstat(fd: number): FileStat {
     return this.#toStat(this.#inode(fd));
   }

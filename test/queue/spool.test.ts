@@ -45,29 +45,29 @@ describe('spool', () => {
     const small = await put(first, 'Subject: one\r\n\r\nhello\r\n');
     const large = await put(first, 'x'.repeat(LARGE + 1));
     const empty = await put(first, '');
-    first.close();
+    await first.close();
     const second = open();
     expect([...second.entries()]).toEqual([small, large, empty]);
     expect(contentOf(second, small)).toBe('Subject: one\r\n\r\nhello\r\n');
     expect(contentOf(second, large)).toHaveLength(LARGE + 1);
     expect(contentOf(second, empty)).toBe('');
     expect(Buffer.concat([...second.read(small.id, 9)]).toString()).toBe('one\r\n\r\nhello\r\n');
-    second.close();
+    await second.close();
   });
 
   it('shares one sync between all commits of a turn', async () => {
     let syncs = 0;
     const counting: Disk = {
       ...realDisk,
-      sync(fd) {
+      syncLater(fd) {
         syncs += 1;
-        realDisk.sync(fd);
+        return realDisk.syncLater(fd);
       },
     };
     const spool = open(counting);
     await Promise.all(Array.from({ length: 50 }, (_, n) => put(spool, `message ${n}`)));
     expect(syncs).toBe(1);
-    spool.close();
+    await spool.close();
   });
 
   it('keeps new states and removals', async () => {
@@ -76,37 +76,37 @@ describe('spool', () => {
     const gone = await put(first, 'b');
     await first.update({ ...kept, held: 'by hand' });
     await first.remove(gone.id);
-    first.close();
+    await first.close();
     const second = open();
     expect([...second.entries()]).toEqual([{ ...kept, held: 'by hand' }]);
-    second.close();
+    await second.close();
   });
 
   it('never gives an id twice, also when the clock stands still', async () => {
     const first = open();
     const one = await put(first, 'a');
     await first.remove(one.id);
-    first.close();
+    await first.close();
     const second = open();
     const other = second.begin();
     expect(other.id > one.id).toBe(true);
-    second.close();
+    await second.close();
   });
 
   it('cuts a torn tail off: it was not acknowledged', async () => {
     const first = open();
     const whole = await put(first, 'whole');
     await put(first, 'torn');
-    first.close();
+    await first.close();
     const [name = ''] = names();
     truncateSync(join(dir, name), readFileSync(join(dir, name)).length - 2);
     const second = open();
     expect([...second.entries()]).toEqual([whole]);
     await put(second, 'next');
-    second.close();
+    await second.close();
     const third = open();
     expect([...third.entries()]).toHaveLength(2);
-    third.close();
+    await third.close();
   });
 
   it('sets damage in the middle aside, says so, and goes on', async () => {
@@ -114,7 +114,7 @@ describe('spool', () => {
     const one = await put(first, 'one');
     const two = await put(first, 'two two two');
     const three = await put(first, 'three');
-    first.close();
+    await first.close();
     const path = join(dir, names()[0] ?? '');
     const bytes = readFileSync(path);
     bytes[bytes.indexOf('two two two') + 4] = 0;
@@ -124,17 +124,17 @@ describe('spool', () => {
     expect(second.notes.join()).toContain('damaged');
     const [kept = ''] = readdirSync(join(dir, 'damaged'));
     expect(readFileSync(join(dir, 'damaged', kept)).toString()).toContain(two.id);
-    second.close();
+    await second.close();
   });
 
   it('holds a message whose large content is missing', async () => {
     const first = open();
     const large = await put(first, 'x'.repeat(LARGE + 1));
-    first.close();
+    await first.close();
     rmSync(join(dir, `${large.id}.msg`));
     const second = open();
     expect(second.get(large.id)?.held).toContain('missing');
-    second.close();
+    await second.close();
   });
 
   it('removes contents that no message names', async () => {
@@ -142,18 +142,18 @@ describe('spool', () => {
     const incoming = first.begin();
     incoming.add(Buffer.alloc(LARGE + 1));
     expect(names().some((name) => name.endsWith('.msg'))).toBe(true);
-    first.close();
-    open().close();
+    await first.close();
+    await open().close();
     expect(names()).toEqual([]);
   });
 
-  it('discards what a client did not finish', () => {
+  it('discards what a client did not finish', async () => {
     const spool = open();
     const incoming = spool.begin();
     incoming.add(Buffer.alloc(LARGE + 1));
     incoming.discard();
     expect(names()).toEqual([]);
-    spool.close();
+    await spool.close();
   });
 
   it('does not bring a removed message back when segments go', async () => {
@@ -168,27 +168,27 @@ describe('spool', () => {
     }
     expect(names().filter((name) => name.endsWith('.log')).length).toBeLessThan(7);
     expect(contentOf(first, old)).toBe('stays long');
-    first.close();
+    await first.close();
     const second = open();
     expect([...second.entries()].map(({ id }) => id)).toEqual([old.id]);
     expect(contentOf(second, old)).toBe('stays long');
-    second.close();
+    await second.close();
   });
 
-  it('ignores what is not its own', () => {
+  it('ignores what is not its own', async () => {
     appendFileSync(join(dir, 'README'), 'nothing of ours');
     const spool = open();
     expect([...spool.entries()]).toEqual([]);
-    spool.close();
+    await spool.close();
   });
 
-  it.each(['write', 'sync'] as const)('tells everybody in a turn when %s fails, and goes on', async (call) => {
+  it.each(['write', 'syncLater'] as const)('tells everybody in a turn when %s fails, and goes on', async (call) => {
     let broken = false;
     const disk: Disk = {
       ...realDisk,
       [call](...args: [number, Uint8Array, number]) {
         if (broken) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
-        (realDisk[call] as (...all: unknown[]) => void)(...args);
+        return (realDisk[call] as (...all: unknown[]) => unknown)(...args);
       },
     };
     const spool = open(disk);
@@ -202,9 +202,9 @@ describe('spool', () => {
     broken = false;
     const after = await put(spool, 'after');
     expect([...spool.entries()]).toEqual([before, after]);
-    spool.close();
+    await spool.close();
     const second = open();
     expect([...second.entries()]).toEqual([before, after]);
-    second.close();
+    await second.close();
   });
 });
