@@ -6,9 +6,9 @@
  */
 import { dirname } from 'node:path';
 import { errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
-import type { Disk } from '../core/files.ts';
+import { type Disk, withFile } from '../core/files.ts';
 import { visible } from '../core/text.ts';
-import { appendMessages } from '../mailbox/append.ts';
+import { type AppendResult, appendMessages } from '../mailbox/append.ts';
 import type { NewMessage } from '../mailbox/mailbox.ts';
 import { headerSizeOf } from '../mailbox/quoting.ts';
 import { readEnvelope } from '../message/envelope.ts';
@@ -22,6 +22,8 @@ import { recordName } from './record.ts';
 import { select, slotsOf } from './select.ts';
 import { apply, contentOf, flagsNow, headerOf, Mark, type MarkChange } from './session.ts';
 import { words } from './words/en.ts';
+
+const FROM = Buffer.from('From ');
 
 interface Target {
   readonly path: string;
@@ -67,14 +69,22 @@ function putWhole(read: boolean) {
       for (const slot of slots) yield filed(session, slot, flagsNow(marked, slot));
     }
     const result = await appendMessages(services.mailbox, path, messages(), { mode: 0o600 });
-    // A disk that says yes and keeps nothing (some network file systems do) must not cost a message.
-    const end = Math.max(...result.messages.map(({ offset, octets }) => offset + octets));
-    const after = disk.stat(path);
-    if (after === undefined || (after.kind === 'file' && after.size < end)) {
-      throw new MailError(words.notThere(visible(path)), { temporary: true });
-    }
+    if (!areThere(disk, path, result.messages)) throw new MailError(words.notThere(visible(path)), { temporary: true });
     return result;
   };
+}
+
+/** Looks for what was written: a disk that says yes and keeps nothing (some network file systems do) costs no message. */
+function areThere(disk: Disk, path: string, messages: AppendResult['messages']): boolean {
+  if (disk.stat(path)?.kind === 'directory') return true;
+  const start = new Uint8Array(5);
+  return withFile(disk, path, 'read', (fd) => {
+    const { size } = disk.fstat(fd);
+    return messages.every(({ offset, octets }) => {
+      if (offset + octets > size || disk.read(fd, start, offset) < start.length) return false;
+      return Buffer.compare(start, FROM) === 0;
+    });
+  });
 }
 
 /** The text below the header: decoded when the message has one part, as it is when it has several. */
