@@ -162,7 +162,9 @@ export async function runCopy(context: CommandContext, argument: string): Promis
   await fileAll(context, numbers, target, COPIED, putWhole(true));
 }
 
+/** Bodies alone would be no mailbox any more: without a file name nothing is written to mbox. */
 export async function runWrite(context: CommandContext, argument: string): Promise<void> {
+  if (argument === '') throw new UserError(words.needsArgument('write', 'FILE'));
   const { numbers, target } = listAndTarget(context, argument);
   tellReadOnly(context);
   await fileAll(context, numbers, target, SAVED, putBodies);

@@ -1,4 +1,4 @@
-/** P10: two sessions on one mailbox, mail arriving between: what was not shown is never deleted, nothing goes twice. */
+/** Two sessions on one mailbox, mail arriving between: what was not shown is never deleted, nothing goes twice. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { openPlace } from '../../src/session/folder.ts';
 import { leaveMailbox } from '../../src/session/leave.ts';
 import { execute, newContext } from '../../src/session/run.ts';
 import { newSession } from '../../src/session/session.ts';
-import { desk, newFolder } from '../session/letters.ts';
+import { desk, newFolder } from './letters.ts';
 
 function message(id: string, time = '12:00:00'): string {
   return `From ann@example.org Mon Mar  2 ${time} 2026\nFrom: ann@example.org\nMessage-ID: <${id}@x>\n\ntext of ${id}\n\n`;
