@@ -14,7 +14,7 @@ import { clusterAt, isPlain } from './width.ts';
 /** All that may have to be shown as a mark: controls, surrogates, separators, invisible and noncharacters. */
 const SUSPECT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}\p{NChar}\u{fff9}-\u{fffb}]/gu;
 /** Marks stacked on one letter beyond any language's need: they cover the lines above and below. */
-const STACKED = /(\p{M}{8})(\p{M}+)/gu;
+const STACKED = /(?<=\p{M}{8})\p{M}/gu;
 
 const JOINED_SCRIPT =
   /[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Nko}\p{Script=Mongolian}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Gurmukhi}\p{Script=Gujarati}\p{Script=Oriya}\p{Script=Tamil}\p{Script=Telugu}\p{Script=Kannada}\p{Script=Malayalam}\p{Script=Sinhala}\p{Script=Myanmar}\p{Script=Khmer}\p{Script=Tibetan}\p{Script=Balinese}\p{Script=Javanese}]/u;
@@ -84,9 +84,7 @@ function marked(text: string, lines: boolean): string {
     if (lines && (character === '\n' || character === '\t')) return character;
     return belongs(text, character.codePointAt(0) ?? 0, at, at + character.length) ? character : mark(character);
   });
-  return /\p{M}{9}/u.test(shown)
-    ? shown.replace(STACKED, (_, kept: string, rest: string) => kept + Array.from(rest, mark).join(''))
-    : shown;
+  return /\p{M}{9}/u.test(shown) ? shown.replace(STACKED, mark) : shown;
 }
 
 /** True when an invisible character does there what it is for. */

@@ -3,11 +3,12 @@
  * when it is longer than a line.
  */
 import { cellWidth, prefix } from './text.ts';
+import { clusterAt, isPlain } from './width.ts';
 
 /** Lines of at most `cells` cells (at least one cluster each), without the blanks at which they were broken. */
 export function wrap(text: string, cells: number): string[] {
   const width = Math.max(1, cells);
-  if (text.length <= width && cellWidth(text) <= width) return [text.trimEnd()];
+  if (text.length <= width && isPlain(text)) return [text.trimEnd()];
   const lines: string[] = [];
   let line = '';
   let used = 0;
@@ -17,34 +18,37 @@ export function wrap(text: string, cells: number): string[] {
     used = 0;
   };
   for (const piece of text.split(/(?<=[ ])(?=[^ ])/)) {
-    let rest = piece;
-    for (;;) {
-      const size = cellWidth(rest.trimEnd());
-      if (used + size <= width) {
-        line += rest;
-        used += cellWidth(rest);
+    const word = piece.trimEnd();
+    for (let at = 0; ; ) {
+      const end = longest(word, at, width - used);
+      if (end === word.length) {
+        line += piece.slice(at);
+        used += cellWidth(piece.slice(at));
         break;
       }
-      // A wide word may begin on this line; a narrow one moves down whole, if it fits there.
-      const wide = size > rest.trimEnd().length;
-      if (used > 0 && !wide) {
+      // A word of wide characters may begin on this line; another one moves down whole.
+      if (used > 0 && (end === at || clusterAt(word, at).cells < 2)) {
         next();
         continue;
       }
-      const end = prefix(rest, width - used);
-      if (end === 0 && used > 0) {
-        next();
-        continue;
+      // One cluster alone may be wider than the line: it is put there all the same.
+      const taken = end === at ? clusterAt(word, at).end : end;
+      line += word.slice(at, taken);
+      at = taken;
+      if (at < word.length) next();
+      else {
+        used = width;
+        break;
       }
-      const taken = end === 0 ? firstCharacter(rest) : end;
-      line += rest.slice(0, taken);
-      rest = rest.slice(taken);
-      next();
     }
   }
   if (line !== '' || lines.length === 0) lines.push(line.trimEnd());
   return lines;
 }
 
-/** One cluster is wider than the line: it is put there all the same. */
-const firstCharacter = (text: string): number => Math.max(1, prefix(text, 2));
+/** Index behind the clusters from `at` that fit `cells` cells; looks no further than that. */
+function longest(word: string, at: number, cells: number): number {
+  const near = word.slice(at, at + cells);
+  if (near.length < cells && isPlain(near)) return word.length;
+  return at + prefix(at === 0 ? word : word.slice(at), cells);
+}

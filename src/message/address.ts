@@ -33,7 +33,9 @@ export function parseAddresses(text: string, hints: readonly string[] = []): Add
 /** As it stands in a header of text: `Lee <lee@example.org>`, the name in quotes where it must be. */
 export function formatAddress({ name, address }: Address): string {
   if (name === '') return address;
-  const plain = /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+( [\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+)*$/u.test(name);
+  const plain =
+    name.length < LONGEST_ADDRESS &&
+    /^[\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+( [\w!#$%&'*+\-/=?^`{|}~\u0080-\u{10ffff}]+)*$/u.test(name);
   return `${plain ? name : `"${name.replace(/[\\"]/g, '\\$&')}"`} <${address}>`;
 }
 
@@ -217,7 +219,15 @@ function cleanName(name: string, hints: readonly string[]): string {
   if (!decoded.includes('"')) return decoded;
   const quotes = decoded.length - decoded.replaceAll('"', '').length;
   const wrapped = quotes === 2 && decoded.startsWith('"') && decoded.endsWith('"');
-  return wrapped || quotes % 2 === 1 ? decoded.replace(/^"+|"+$/g, '').trim() : decoded;
+  return wrapped || quotes % 2 === 1 ? withoutQuotes(decoded).trim() : decoded;
+}
+
+function withoutQuotes(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (text[start] === '"') start++;
+  while (end > start && text[end - 1] === '"') end--;
+  return text.slice(start, end);
 }
 
 /** The comment that begins at `at`, without its outer parentheses, and the index behind it; '' when it never closes. */

@@ -35,44 +35,26 @@ const ALIASES: readonly (readonly [RegExp, string])[] = [
   [/^(?:iso-2022-cn)/, 'iso-2022-cn'],
 ];
 
-const OWN: Readonly<Record<string, Decoder>> = {
-  'utf-7': decodeUtf7,
-  hz: decodeHz,
-  'iso-2022-kr': decodeIso2022Kr,
-  csiso2022kr: decodeIso2022Kr,
-  'iso-2022-cn': decodeIso2022Cn,
-  'utf-16': decodeUtf16,
-};
+const OWN: ReadonlyMap<string, Decoder> = new Map([
+  ['utf-7', decodeUtf7],
+  ['hz', decodeHz],
+  ['iso-2022-kr', decodeIso2022Kr],
+  ['csiso2022kr', decodeIso2022Kr],
+  ['iso-2022-cn', decodeIso2022Cn],
+  ['utf-16', decodeUtf16],
+]);
 
 /** Names that say nothing: the text has to be guessed, as if none had been given. */
-const NAMELESS = new Set([
-  '',
-  'unknown',
-  'unknown-8bit',
-  'x-unknown',
-  'default',
-  '8bit',
-  '7bit',
-  'binary',
-  'none',
-  '_autodetect',
-  '_autodetect_all',
-]);
-const ASCII = new Set([
-  'us-ascii',
-  'ascii',
-  'ansi_x3.4-1968',
-  'ansi_x3.4-1986',
-  'iso646-us',
-  'iso_646.irv:1991',
-  'us',
-  '646',
-  'cp367',
-  'ibm367',
-  'csascii',
-  'x-ascii',
-  'iso-ir-6',
-]);
+const NAMELESS = new Set(
+  ' unknown unknown-8bit x-unknown default 8bit 7bit binary none _autodetect _autodetect_all'.split(' '),
+);
+const ASCII = new Set(
+  'us-ascii ascii ansi_x3.4-1968 ansi_x3.4-1986 iso646-us iso_646.irv:1991 us 646 cp367 ibm367 csascii x-ascii iso-ir-6'.split(
+    ' ',
+  ),
+);
+/** Longer than any charset name. */
+const LONGEST_NAME = 60;
 
 interface Iconv {
   decode(bytes: Uint8Array, charset: string): string;
@@ -88,6 +70,7 @@ const known = new Map<string, Decoder | 'ascii' | undefined>();
  */
 export function decoderFor(label: string): Decoder | 'ascii' | undefined {
   if (known.has(label)) return known.get(label);
+  if (label.length > LONGEST_NAME) return undefined;
   const found = find(
     label
       .trim()
@@ -99,10 +82,10 @@ export function decoderFor(label: string): Decoder | 'ascii' | undefined {
 }
 
 function find(name: string): Decoder | 'ascii' | undefined {
-  if (NAMELESS.has(name) || name.length > 60) return undefined;
+  if (NAMELESS.has(name)) return undefined;
   if (ASCII.has(name)) return 'ascii';
   for (const candidate of [name, alias(name)]) {
-    const decoder = OWN[candidate] ?? webDecoder(candidate) ?? undefined;
+    const decoder = OWN.get(candidate) ?? webDecoder(candidate) ?? undefined;
     if (decoder !== undefined) return decoder;
   }
   return iconvDecoder(name);

@@ -5,6 +5,8 @@ import { visible } from '../core/text.ts';
 
 /** Octets that file systems allow in one name. */
 const LONGEST = 255;
+/** Characters of a name that are looked at, from its end. */
+const MOST_READ = 2000;
 /** An ending longer than this is none. */
 const LONGEST_ENDING = 20;
 
@@ -16,6 +18,7 @@ const LONGEST_ENDING = 20;
 export function safeFileName(name: string, otherwise = 'attachment'): string {
   const last =
     name
+      .slice(-MOST_READ)
       .split(/[/\\]/)
       .filter((piece) => !/^[\s.]*$/.test(piece))
       .pop() ?? '';

@@ -33,7 +33,7 @@ const COMMON = {
 export function charsetsOfLocale(locale: string): readonly string[] {
   const [language = '', country = ''] = locale.split(/[_.@-]/);
   if (language === 'zh') return /^(?:TW|HK|MO)$/i.test(country) ? ['big5', 'gb18030'] : ['gb18030', 'big5'];
-  return BY_LANGUAGE[language] ?? [];
+  return Object.hasOwn(BY_LANGUAGE, language) ? (BY_LANGUAGE[language] ?? []) : [];
 }
 
 const BY_LANGUAGE: Readonly<Record<string, readonly string[]>> = {

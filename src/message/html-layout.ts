@@ -18,26 +18,32 @@ export interface Line {
 /** Where text goes: the message, or one cell of a table. */
 export class Sink {
   readonly lines: Line[] = [];
-  #text = '';
+  /** Text of the line so far. In pieces: looking at the end of a growing string again and again would copy it each time. */
+  #pieces: string[] = [];
+  #last = '';
+  #blank = true;
   #marker = '';
   /** An empty line is due before the next line. */
   #gap = false;
 
   add(text: string): void {
-    this.#text += text;
+    if (text === '') return;
+    this.#pieces.push(text);
+    this.#last = text[text.length - 1] ?? '';
+    if (this.#blank && /\S/.test(text)) this.#blank = false;
   }
 
-  /** True at the start of a line: blanks would be lost here. */
+  /** True where a blank would be one too many: at the start of a line, or behind another. */
   get atStart(): boolean {
-    return this.#text === '' || this.#text.endsWith(' ') || this.#text.endsWith('\n');
+    return this.#last === '' || this.#last === ' ';
   }
 
   get lineEmpty(): boolean {
-    return this.#text.trim() === '';
+    return this.#blank;
   }
 
   get empty(): boolean {
-    return this.lineEmpty && this.lines.length === 0;
+    return this.#blank && this.lines.length === 0;
   }
 
   /** What stands before the next line, once: a list's bullet. */
@@ -47,8 +53,11 @@ export class Sink {
 
   /** Ends the line, if there is one. */
   end(indent: string, fixed: boolean): void {
-    const text = fixed ? this.#text.trimEnd() : this.#text.trim();
-    this.#text = '';
+    const whole = this.#pieces.join('');
+    const text = fixed ? whole.trimEnd() : whole.trim();
+    this.#pieces = [];
+    this.#last = '';
+    this.#blank = true;
     if (text === '') return;
     const marker = this.#marker;
     this.#marker = '';

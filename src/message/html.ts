@@ -33,16 +33,16 @@ const BLOCKS: ReadonlyMap<string, boolean> = new Map([
     .map((name) => [name, false] as const),
 ]);
 /** What a start tag ends when it is still open, up to the element that keeps them apart. */
-const ENDS: Readonly<Record<string, { readonly ends: readonly string[]; readonly within: readonly string[] }>> = {
-  li: { ends: ['li'], within: ['ul', 'ol', 'table'] },
-  dt: { ends: ['dt', 'dd'], within: ['dl', 'table'] },
-  dd: { ends: ['dt', 'dd'], within: ['dl', 'table'] },
-  tr: { ends: ['tr'], within: ['table'] },
-  td: { ends: ['td', 'th'], within: ['tr', 'table'] },
-  th: { ends: ['td', 'th'], within: ['tr', 'table'] },
-  p: { ends: ['p'], within: ['div', 'td', 'th', 'li', 'blockquote', 'table'] },
-  option: { ends: ['option'], within: ['select'] },
-};
+const ENDS: ReadonlyMap<string, { readonly ends: readonly string[]; readonly within: readonly string[] }> = new Map([
+  ['li', { ends: ['li'], within: ['ul', 'ol', 'table'] }],
+  ['dt', { ends: ['dt', 'dd'], within: ['dl', 'table'] }],
+  ['dd', { ends: ['dt', 'dd'], within: ['dl', 'table'] }],
+  ['tr', { ends: ['tr'], within: ['table'] }],
+  ['td', { ends: ['td', 'th'], within: ['tr', 'table'] }],
+  ['th', { ends: ['td', 'th'], within: ['tr', 'table'] }],
+  ['p', { ends: ['p'], within: ['div', 'td', 'th', 'li', 'blockquote', 'table'] }],
+  ['option', { ends: ['option'], within: ['select'] }],
+]);
 
 interface Table {
   readonly rows: Sink[][];
@@ -202,7 +202,7 @@ class Reader {
   }
 
   #start(name: string, attributes: ReadonlyMap<string, string>): void {
-    const rule = ENDS[name];
+    const rule = ENDS.get(name);
     if (rule !== undefined) this.#endOpen(rule.ends, rule.within);
     const parent = this.#top;
     if (!parent.hidden) {

@@ -106,7 +106,16 @@ function valueAt(text: string, start: number): [string, number] {
   }
   const semicolon = text.indexOf(';', start);
   const end = semicolon < 0 ? text.length : semicolon;
-  return [text.slice(start, end).trim(), end];
+  return [withoutBlanks(text, start, end), end];
+}
+
+/** Without blanks at its ends; these are octets, and 0xA0 may be half a character. */
+function withoutBlanks(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && /[ \t\r\n]/.test(text[start] ?? '')) start++;
+  while (end > start && /[ \t\r\n]/.test(text[end - 1] ?? '')) end--;
+  return text.slice(start, end);
 }
 
 function piece(written: string, value: string): Piece {

@@ -235,7 +235,7 @@ class Renderer {
   }
 
   #plainLines(part: Part): string[] {
-    const text = visibleLines(this.#text(part)).replace(/\n+$/, '');
+    const text = withoutEmptyEnd(visibleLines(this.#text(part)));
     if (text === '') return [];
     const flowed = part.type === 'text/plain' && part.parameters.get('format')?.trim().toLowerCase() === 'flowed';
     if (!flowed) return text.split('\n');
@@ -263,6 +263,13 @@ class Renderer {
     );
     return [{ lines: [`[${number === undefined ? '' : `${number}: `}${visible(pieces.join(', '))}]`], listing: true }];
   }
+}
+
+/** Without the empty lines at its end. */
+function withoutEmptyEnd(text: string): string {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === '\n') end--;
+  return text.slice(0, end);
 }
 
 const isReadable = (part: Part): boolean =>

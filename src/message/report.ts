@@ -41,33 +41,33 @@ function reasonOf(diagnostic: string): string {
     .trim();
 }
 
-const SENTENCES: Readonly<Record<string, string>> = {
-  failed: 'could not be delivered to',
-  delayed: 'has not been delivered yet to',
-  delivered: 'was delivered to',
-  relayed: 'was passed on, to a host that sends no reports, for',
-  expanded: 'was delivered to the members of',
-};
+const SENTENCES: ReadonlyMap<string, string> = new Map([
+  ['failed', 'could not be delivered to'],
+  ['delayed', 'has not been delivered yet to'],
+  ['delivered', 'was delivered to'],
+  ['relayed', 'was passed on, to a host that sends no reports, for'],
+  ['expanded', 'was delivered to the members of'],
+]);
 
 /** One sentence a recipient. */
 export function deliverySentence({ recipient, action, status, reason }: Delivery): string {
-  const why = reason !== '' ? reason : (STATUS[status] ?? '');
+  const why = reason !== '' ? reason : (STATUS.get(status) ?? '');
   const code = status === '' || why.includes(status) ? '' : ` (${status})`;
-  return `The message ${SENTENCES[action] ?? `was ${action || 'handled'} for`} ${recipient}${why === '' ? '' : `: ${why}`}${code}`;
+  return `The message ${SENTENCES.get(action) ?? `was ${action || 'handled'} for`} ${recipient}${why === '' ? '' : `: ${why}`}${code}`;
 }
 
 /** RFC 3463 3, for reports that give a code and no words. */
-const STATUS: Readonly<Record<string, string>> = {
-  '4.2.2': 'mailbox full',
-  '4.4.1': 'no answer from host',
-  '4.4.7': 'delivery time expired',
-  '5.1.1': 'user unknown',
-  '5.1.2': 'host unknown',
-  '5.2.1': 'mailbox disabled',
-  '5.2.2': 'mailbox full',
-  '5.2.3': 'message too long',
-  '5.3.4': 'message too big',
-  '5.4.4': 'no route to host',
-  '5.4.6': 'mail loop',
-  '5.7.1': 'delivery not allowed',
-};
+const STATUS: ReadonlyMap<string, string> = new Map([
+  ['4.2.2', 'mailbox full'],
+  ['4.4.1', 'no answer from host'],
+  ['4.4.7', 'delivery time expired'],
+  ['5.1.1', 'user unknown'],
+  ['5.1.2', 'host unknown'],
+  ['5.2.1', 'mailbox disabled'],
+  ['5.2.2', 'mailbox full'],
+  ['5.2.3', 'message too long'],
+  ['5.3.4', 'message too big'],
+  ['5.4.4', 'no route to host'],
+  ['5.4.6', 'mail loop'],
+  ['5.7.1', 'delivery not allowed'],
+]);

@@ -24,9 +24,25 @@ export function rawText(value: Uint8Array | string, hints: readonly string[] = [
   return decodeText(Buffer.from(raw, 'latin1'), undefined, hints);
 }
 
+/** The lines of a field as one: each fold, and the blanks around it, is one blank. Octets, so that only these are blanks. */
 function unfold(raw: string): string {
-  return raw.replace(/[\r\n]+$/, '').replace(/[ \t]*(?:\r?\n[ \t]*)+/g, ' ');
+  const lines = raw.split('\n');
+  const last = lines.length - 1;
+  return lines
+    .map((line, at) => withoutBlanks(line, at > 0, at < last || line.endsWith('\r')))
+    .filter((line, at) => line !== '' || at === 0)
+    .join(' ');
 }
+
+function withoutBlanks(line: string, atStart: boolean, atEnd: boolean): string {
+  let start = 0;
+  let end = line.length;
+  if (atEnd) while (end > 0 && isBlank(line.charCodeAt(end - 1))) end--;
+  if (atStart) while (start < end && isBlank(line.charCodeAt(start))) start++;
+  return line.slice(start, end);
+}
+
+const isBlank = (code: number): boolean => code === 0x20 || code === 0x09 || code === 0x0d;
 
 /** Raw 8-bit octets inside a Q word belong to the word's charset: they are written as `=XX` before the rest is read. */
 function escapeInWords(raw: string): string {
@@ -79,8 +95,13 @@ function sameCharset(text: string, words: readonly Word[], index: number): [Word
 
 function findWords(text: string): Word[] {
   const words: Word[] = [];
+  let close = 0;
+  const closeAfter = (at: number): number => {
+    if (close >= 0 && close < at) close = text.indexOf('?=', at);
+    return close;
+  };
   for (let start = text.indexOf('=?'); start >= 0; ) {
-    const word = wordAt(text, start);
+    const word = wordAt(text, start, closeAfter);
     if (word === 'none') break;
     if (word !== undefined) words.push(word);
     start = text.indexOf('=?', word === undefined ? start + 1 : word.end);
@@ -88,19 +109,23 @@ function findWords(text: string): Word[] {
   return words;
 }
 
-/** The encoded-word that begins at `start`; 'none' when no word can follow at all. */
-function wordAt(text: string, start: number): Word | undefined | 'none' {
+/**
+ * The encoded-word that begins at `start`; 'none' when no word can follow at all. `closeAfter` finds the next `?=`, and
+ * remembers it: many beginnings before one end must not cost their product.
+ */
+function wordAt(text: string, start: number, closeAfter: (at: number) => number): Word | undefined | 'none' {
   const charsetEnd = text.indexOf('?', start + 2);
   if (charsetEnd < 0) return 'none';
   const name = text.slice(start + 2, charsetEnd);
   if (name === '' || name.length > 80 || /[\s=]/.test(name)) return undefined;
   const coding = text[charsetEnd + 1]?.toLowerCase();
   if ((coding !== 'b' && coding !== 'q') || text[charsetEnd + 2] !== '?') return undefined;
-  const close = text.indexOf('?=', charsetEnd + 3);
+  const close = closeAfter(charsetEnd + 3);
   if (close < 0) return 'none';
-  const payload = text.slice(charsetEnd + 3, close);
   // A payload that holds another word's beginning lost its own end.
-  if (payload.includes('=?')) return undefined;
+  const inner = text.indexOf('=?', charsetEnd + 3);
+  if (inner >= 0 && inner + 2 <= close) return undefined;
+  const payload = text.slice(charsetEnd + 3, close);
   const charset = (name.split('*')[0] ?? '').toLowerCase();
   return { start, end: close + 2, charset, bytes: coding === 'b' ? fromBase64(payload) : fromQ(payload) };
 }

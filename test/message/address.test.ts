@@ -103,13 +103,30 @@ describe('parseAddresses', () => {
     );
   });
 
-  test.each(['"', '(', '<', '<"', ',\\"', '<a;', 'a@:', '[', '=?a?q?', 'a ', '<a@b>', '":', 'a,', ' ', '\\'])(
-    'a million of %s',
-    (piece) => {
-      expect(Array.isArray(parseAddresses(piece.repeat(300_000)))).toBe(true);
-      expect(Array.isArray(parseAddresses(`"${piece.repeat(300_000)}`))).toBe(true);
-    },
-  );
+  test.each([
+    '"',
+    '(',
+    '<',
+    '<"',
+    ',\\"',
+    '<a;',
+    'a@:',
+    '[',
+    '=?a?q?',
+    'a ',
+    '<a@b>',
+    '":',
+    'a,',
+    ' ',
+    '\\',
+    '\\"',
+    '()',
+    '=?a?q?"?=',
+  ])('300,000 of %s', (piece) => {
+    expect(Array.isArray(parseAddresses(piece.repeat(300_000)))).toBe(true);
+    expect(Array.isArray(parseAddresses(`"${piece.repeat(300_000)}`))).toBe(true);
+    expect(Array.isArray(parseAddresses(`"${piece.repeat(300_000)}x" <a@b>`))).toBe(true);
+  });
 });
 
 test('parts of an address', () => {

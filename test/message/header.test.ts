@@ -87,6 +87,8 @@ describe('fieldText', () => {
     ['raw Latin-1', 'Forma\xe7\xe3o', 'Formação'],
     ['raw UTF-8', 'S\xc3\xa4ying', 'Säying'],
     ['raw octets in a word', '=?gb2312?Q?\xb2\xe2=CA\xd4?=', '测试'],
+    ['raw UTF-8 that ends a folded line in A0', 'voil\xc3\xa0\n \xc3\xa0', 'voilà à'],
+    ['a charset that is a property of objects', '=?constructor?Q?a?= =?__proto__?Q?b?=', 'ab'],
     ['raw ISO-2022-JP', '\x1b$B$3$s\x1b(B "a', 'こん "a'],
     ['empty', '', ''],
   ])('%s', (_, value, want) => {
@@ -131,13 +133,28 @@ describe('fieldText', () => {
     );
   });
 
-  test.each(['=?', '=?a?q?', '=?a?q?x', '?=', '\n ', '=?a?q?x?= ', '\t', '=?utf-8?q?=c3?=', ' \n'])(
-    '300,000 of %j',
-    (piece) => {
-      const header = parseHeader(bytes(`S: ${piece.repeat(300_000)}\n`));
-      expect(typeof fieldText(header, 's')).toBe('string');
-    },
-  );
+  test.each([
+    '=?',
+    '=?a?q?',
+    '=?a?q?x',
+    '?=',
+    '\n ',
+    '=?a?q?x?= ',
+    '\t',
+    '=?utf-8?q?=c3?=',
+    ' \n',
+    '\r',
+    '\r\n ',
+    '\xe4',
+    '=?utf-8?q?\xe4',
+    '\x1b$B',
+    '~{',
+    '\xa0',
+  ])('300,000 of %j', (piece) => {
+    for (const text of [piece.repeat(300_000), `${piece.repeat(300_000)}?=`, `${piece.repeat(300_000)}\n x`]) {
+      expect(typeof fieldText(parseHeader(bytes(`S: ${text}\n`)), 's')).toBe('string');
+    }
+  });
 });
 
 test('decodeWords takes text or octets', () => {

@@ -115,6 +115,11 @@ describe('htmlLines', () => {
     ['<svg>', '<style>'],
     ['<li>x', '<ol>'],
     ['x ', '<br>'],
+    ['x<i>', ''],
+    [' <i>', 'x'],
+    ['<pre>x<i>', '</i>'],
+    ['&nbsp;', '&#34;'],
+    ['<constructor>', '</__proto__>'],
   ])('100,000 of %j and %j', (open, close) => {
     expect(Array.isArray(htmlLines(open.repeat(100_000) + close.repeat(100_000), 80))).toBe(true);
   });

@@ -229,6 +229,18 @@ test('one line of 20 MB', async () => {
   expect(lines.map((line) => line.length)).toEqual([10, 0, 20_000_000]);
 });
 
+test.each(['\n', ' ', ' \n', '\u0301', '>', '> ', '\r', '\t', 'x \n', '\u200d', '👨\u200d'])(
+  'a million of %j',
+  async (piece) => {
+    for (const type of ['text/plain', 'text/plain; format=flowed', 'text/html']) {
+      const lines = await renderMessage(
+        Buffer.from(`Content-Type: ${type}; charset=utf-8\n\n${piece.repeat(1_000_000)}x`),
+      );
+      expect(lines.at(-1)).toContain('x');
+    }
+  },
+);
+
 test('any octets give lines that are harmless', async () => {
   const piece = fc.constantFrom(
     'Content-Type: multipart/mixed; boundary=b\n',
