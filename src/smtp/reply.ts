@@ -124,7 +124,6 @@ export const REPLIES = {
   needMail: reply(503, '5.0.0', 'Need MAIL before RCPT'),
   needMailCommand: reply(503, '5.0.0', 'Need MAIL command'),
   needRcpt: reply(503, '5.0.0', 'Need RCPT (recipient)'),
-  needValidRcpt: reply(554, '5.5.0', 'No valid recipients'),
   inTransaction: (verb: string): Reply => reply(503, '5.5.0', `${verb} not permitted during a mail transaction`),
   chunkAndData: reply(503, '5.5.0', 'BDAT and DATA cannot be mixed in one message'),
   afterLast: reply(503, '5.5.0', 'Need RSET after a refused chunk'),

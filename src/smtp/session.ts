@@ -50,7 +50,6 @@ export class SmtpSession {
   private tls: TlsInfo | undefined;
   private user: string | undefined;
   private envelope: Envelope | undefined;
-  private triedRecipients = 0;
 
   /** The rest of a command line that was too long is being skipped. */
   private skipping = false;
@@ -241,7 +240,6 @@ export class SmtpSession {
     }
     const state = this.state();
     const barred = known.bar?.(state);
-    if (verb === 'RCPT') this.triedRecipients++;
     if (barred !== undefined) this.bad(barred);
     else this.take(known.step(state, rest, verb), verb);
   }
@@ -251,7 +249,6 @@ export class SmtpSession {
       config: this.config,
       facts: this.facts,
       envelope: this.envelope,
-      triedRecipients: this.triedRecipients,
       chunking: this.check !== undefined || this.chunkRefused,
       chunkRefused: this.chunkRefused,
     };
@@ -330,7 +327,6 @@ export class SmtpSession {
 
   private forget(): void {
     this.envelope = undefined;
-    this.triedRecipients = 0;
     this.check = undefined;
     this.dots = undefined;
     this.bareEnd = undefined;

@@ -11,8 +11,6 @@ export interface VerbState {
   readonly config: SmtpConfig;
   readonly facts: SessionFacts;
   readonly envelope: Envelope | undefined;
-  /** RCPT commands since MAIL, refused ones too. */
-  readonly triedRecipients: number;
   /** Chunks of the message came already. */
   readonly chunking: boolean;
   /** What the start of the chunked message was refused with: only RSET helps. */
@@ -53,9 +51,7 @@ function barMail(state: VerbState): Reply | undefined {
 /** Recipients are there, for DATA and BDAT. */
 function barContent(state: VerbState): Reply | undefined {
   if (state.envelope === undefined) return REPLIES.needMailCommand;
-  if (state.envelope.recipients.length > 0) return undefined;
-  // RFC 5321 3.3: 554 when RCPTs came and none was accepted; 503 when none came.
-  return state.triedRecipients > 0 ? REPLIES.needValidRcpt : REPLIES.needRcpt;
+  return state.envelope.recipients.length > 0 ? undefined : REPLIES.needRcpt;
 }
 
 function hello(state: VerbState, rest: string, verb: 'HELO' | 'EHLO' | 'LHLO'): Step {
