@@ -18,10 +18,18 @@ export function decodeField(value: Uint8Array | string, hints: readonly string[]
  */
 export function rawText(value: Uint8Array | string, hints: readonly string[] = []): string {
   let raw = typeof value === 'string' ? value : latin1(value);
-  if (raw.includes('\n') || raw.includes('\r')) raw = unfold(raw);
+  raw = withoutLineEnd(raw);
+  if (raw.includes('\n')) raw = unfold(raw);
   if (!/[^\x00-\x1a\x1c-\x7f]/.test(raw)) return raw;
   if (raw.includes('=?')) raw = escapeInWords(raw);
   return decodeText(Buffer.from(raw, 'latin1'), undefined, hints);
+}
+
+function withoutLineEnd(raw: string): string {
+  let end = raw.length;
+  if (raw.charCodeAt(end - 1) === 0x0a) end--;
+  if (raw.charCodeAt(end - 1) === 0x0d) end--;
+  return end === raw.length ? raw : raw.slice(0, end);
 }
 
 /** The lines of a field as one: each fold, and the blanks around it, is one blank. Octets, so that only these are blanks. */
@@ -29,7 +37,7 @@ function unfold(raw: string): string {
   const lines = raw.split('\n');
   const last = lines.length - 1;
   return lines
-    .map((line, at) => withoutBlanks(line, at > 0, at < last || line.endsWith('\r')))
+    .map((line, at) => withoutBlanks(line, at > 0, at < last))
     .filter((line, at) => line !== '' || at === 0)
     .join(' ');
 }
