@@ -82,6 +82,10 @@ export class MaildirMailbox implements Mailbox {
     return new MaildirInfo(this, slot, this.#entry(slot));
   }
 
+  flags(slot: number): Flags {
+    return this.#entry(slot).flags;
+  }
+
   uidOf(slot: number): Uid {
     return (this.#promise().uids.get(this.#entry(slot).base) ?? 0) as Uid;
   }

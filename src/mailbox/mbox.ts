@@ -71,11 +71,12 @@ export class MboxMailbox implements Mailbox, LookUps {
   constructor(context: MailboxContext, location: Location, file: OpenFile, indexed: boolean) {
     this.#context = context;
     this.location = location;
-    this.#path = location.path;
+    // Locks and journals go by the real name, whatever link leads to it.
+    this.#path = context.disk.realpath(location.path);
     this.#fd = file.fd;
     this.readOnly = file.readOnly;
     this.#reader = new FileReader(context.disk);
-    this.#uids = new MboxUids(context, indexed ? context.disk.realpath(this.#path) : undefined);
+    this.#uids = new MboxUids(context, indexed ? this.#path : undefined);
   }
 
   get length(): number {
@@ -101,6 +102,11 @@ export class MboxMailbox implements Mailbox, LookUps {
     if (this.#print === undefined || !sameFile(this.#print, stat)) this.#reread(fd, stat);
     this.#slots.start(this.#rows);
     this.#reader.use(fd);
+    if (hasBit(this.#rows, RowBit.undated)) {
+      this.notes.push(
+        `${this.location.path}: messages are parted by From_ lines without a date; other programs may not see them`,
+      );
+    }
   }
 
   // ---- reading
@@ -440,6 +446,11 @@ export class MboxMailbox implements Mailbox, LookUps {
     this.#fd = undefined;
     this.#reader.use(undefined);
   }
+}
+
+function hasBit(rows: Rows, bit: number): boolean {
+  for (let row = 0; row < rows.length; row++) if ((rows.bits(row) & bit) !== 0) return true;
+  return false;
 }
 
 /** Slots that changes name. */

@@ -131,11 +131,12 @@ async function openFileMailbox(context: MailboxContext, location: Location, opti
 
 async function openOnce(context: MailboxContext, location: Location, options: OpenOptions): Promise<Mailbox> {
   const { disk, locker } = context;
-  const { path } = location;
+  const path = realPath(disk, location.path);
   const file = openForUse(context, location, options);
   let held: Awaited<ReturnType<typeof locker.lock>> | undefined;
   try {
-    if (disk.fstat(file.fd).kind !== 'file') throw refuse(path, 'is not a mailbox but a FIFO, socket or device');
+    if (disk.fstat(file.fd).kind !== 'file')
+      throw refuse(location.path, 'is not a mailbox but a FIFO, socket or device');
     const mailbox = new MboxMailbox(context, location, file, location.kind === 'mbox');
     const pending = pendingJournal(context, path);
     held = await locker.lock(path, file.fd, pending && file.readOnly === undefined ? 'write' : 'read');
@@ -163,6 +164,15 @@ function beginsMmdf(disk: Disk, path: string): boolean {
   }
 }
 
+/** The name that locks go by. */
+function realPath(disk: Disk, path: string): string {
+  try {
+    return disk.realpath(path);
+  } catch (error) {
+    throw refuse(path, reasonOf(error));
+  }
+}
+
 /** Opens the file for writing if it may be, else for reading, and says why. */
 function openForUse(context: MailboxContext, location: Location, options: OpenOptions): OpenFile {
   const { disk, locker } = context;
@@ -179,7 +189,7 @@ function openForUse(context: MailboxContext, location: Location, options: OpenOp
   if (beginsMmdf(disk, path)) return read('it is an MMDF mailbox, which is only read');
   try {
     const fd = disk.open(path, 'write');
-    const why = locker.whyReadOnly?.(path);
+    const why = locker.whyReadOnly?.(realPath(disk, path));
     if (why === undefined) return { fd, readOnly: undefined };
     disk.close(fd);
     return read(why);

@@ -1,4 +1,14 @@
-import { appendFileSync, chmodSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  lstatSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MailError, UserError } from '../../src/core/errors.ts';
@@ -277,6 +287,16 @@ describe('commit', () => {
     const box = await place.open('box');
     await box.commit({ remove: [1] });
     expect(statSync(place.path('box')).mode & 0o777).toBe(0o640);
+    box.close();
+  });
+
+  it('follows a symbolic link, and leaves it', async () => {
+    place.write('real', abc());
+    symlinkSync('real', place.path('box'));
+    const box = await place.open('box');
+    await box.commit({ remove: [0] });
+    expect(lstatSync(place.path('box')).isSymbolicLink()).toBe(true);
+    expect(place.read('real')).toBe(message('b', { fields: 'Status: O\n' }) + message('c'));
     box.close();
   });
 
