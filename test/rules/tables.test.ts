@@ -174,3 +174,16 @@ it('an access table of 100,000 lines is read in one go and asked by its keys', (
   expect(table.entries.size).toBe(100_000);
   expect(table.faults).toEqual([]);
 });
+
+it('aliases that double at every step are walked once', () => {
+  const lines = Array.from({ length: 40 }, (_, i) => `d${i}: d${i + 1}, D${i + 1}, d${i + 1}+x`);
+  const { rules } = buildRules(
+    { aliases: { file: 'aliases', text: `${lines.join('\n')}\nd40: lee\n` } },
+    DEFAULT_OPTIONS,
+  );
+  const { targets, problems } = expand([{ local: 'd0', domain: '' }], rules, {
+    user: (name) => (name === 'lee' ? name : false),
+  });
+  expect(targets).toHaveLength(1);
+  expect(problems).toEqual([]);
+});
