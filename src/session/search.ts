@@ -18,8 +18,7 @@ import { isAttachment, leaves, parseStructure } from '../message/structure.ts';
 import type { CommandContext } from './command.ts';
 import { scanWords } from './parse.ts';
 import { contentOf, flagsNow, hasMark, headerOf, Mark, readState, type Session } from './session.ts';
-import { isSet } from './settings.ts';
-import { headerRows } from './show.ts';
+import { printRows } from './show.ts';
 import { words } from './words/en.ts';
 
 type Test = (session: Session, slot: number) => boolean;
@@ -123,6 +122,5 @@ export async function runSearch(context: CommandContext, argument: string): Prom
   if (argument === '') throw new UserError(words.needsArgument('search', 'TERM...'));
   const found = searchMessages(context.session, argument);
   if (found.length === 0) throw new UserError(words.nothingFound(argument));
-  if (isSet(context.session.settings, 'json')) (await import('./objects.ts')).printObjects(context, found, true);
-  else context.services.io.out(headerRows(context, found).join('\n'));
+  await printRows(context, found);
 }

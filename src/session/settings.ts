@@ -47,6 +47,7 @@ export const VARIABLES: readonly VariableRow[] = [
   { name: 'ignore', help: 'ignore interrupts while a letter is typed' },
   { name: 'ignoreeof', help: 'end of input ends neither session nor letter' },
   { name: 'indentprefix', help: 'put before lines by ~m', value: true },
+  { name: 'json', help: 'headers, from and search print one JSON object a line' },
   { name: 'keep', help: 'an empty system mailbox is kept' },
   { name: 'keepsave', help: 'what was saved goes to mbox as well' },
   { name: 'LISTER', help: 'command that folders lists with', value: true, fromEnvironment: true },

@@ -58,8 +58,10 @@ function screenWith(context: CommandContext, number: number, away = 0): Screen {
   return { numbers: all.slice(index * size, (index + 1) * size), index, last };
 }
 
-function printRows(context: CommandContext, numbers: readonly number[]): void {
-  if (numbers.length > 0) context.services.io.out(headerRows(context, numbers).join('\n'));
+/** Rows, or with `set json` an object a line. */
+export async function printRows(context: CommandContext, numbers: readonly number[]): Promise<void> {
+  if (isSet(context.session.settings, 'json')) (await import('./objects.ts')).printObjects(context, numbers, true);
+  else if (numbers.length > 0) context.services.io.out(headerRows(context, numbers).join('\n'));
 }
 
 /** The screenful with message N, which becomes current, or with the current message. */
@@ -69,12 +71,12 @@ export async function runHeaders(context: CommandContext, argument: string): Pro
     const [number = session.dot] = select(context, argument, 'any');
     const screen = screenWith(context, number);
     context.session = { ...session, dot: isPresent(session, number - 1) ? number : (screen.numbers[0] ?? session.dot) };
-    printRows(context, screen.numbers);
+    await printRows(context, screen.numbers);
     return;
   }
   const { numbers } = screenWith(context, session.dot);
   if (numbers.length === 0) throw new UserError(words.noApplicable(''));
-  printRows(context, numbers);
+  await printRows(context, numbers);
 }
 
 /** `z`, `z+`, `z-`, each with how many screens; the first message of the new screen becomes current. */
@@ -87,7 +89,7 @@ export function screenStep(sign: 1 | -1) {
     if (sign < 0 && here.index === 0) throw new UserError(words.firstScreen);
     const { numbers } = screenWith(context, context.session.dot, sign * many);
     context.session = { ...context.session, dot: numbers[0] ?? context.session.dot };
-    printRows(context, numbers);
+    await printRows(context, numbers);
   };
 }
 
@@ -96,7 +98,7 @@ export async function runFrom(context: CommandContext, argument: string): Promis
   const numbers = select(context, argument, 'any');
   const last = numbers.findLast((number) => isPresent(context.session, number - 1));
   context.session = { ...context.session, dot: last ?? context.session.dot };
-  printRows(context, numbers);
+  await printRows(context, numbers);
 }
 
 export async function runCurrent(context: CommandContext): Promise<void> {

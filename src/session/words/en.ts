@@ -142,7 +142,6 @@ export const words = {
   mboxFailed: (mbox: string, reason: string, count: number) =>
     `cannot write mbox ${mbox}: ${reason}; ${messages(count)} kept in the mailbox`,
   takenByOthers: (count: number) => `${messages(count)} had been removed by another program`,
-  noUndo: (reason: string) => `what leaves the mailbox cannot be kept for recover: ${reason}`,
   cannotLeave: (reason: string) => `the mailbox was left as it was: ${reason}`,
 
   // Editing.
