@@ -100,7 +100,7 @@ export async function readStartup(context: CommandContext, options: StartupOptio
         if (await runFile(context, path)) break;
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
-        io.err(error.message);
+        io.err(visible(error.message));
       }
     }
   }

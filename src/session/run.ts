@@ -119,8 +119,9 @@ export async function runSession(services: Services, options: SessionOptions): P
   } catch (error) {
     if (!(error instanceof UserError || error instanceof MailError)) throw error;
     if (options.kind === 'exists') return EX.failure;
-    if (place.user !== undefined && services.disk.stat(place.path) === undefined) services.io.out(error.message);
-    else services.io.err(error.message);
+    if (place.user !== undefined && services.disk.stat(place.path) === undefined)
+      services.io.out(visible(error.message));
+    else services.io.err(visible(error.message));
     return EX.failure;
   }
   const { settings } = context.session;
@@ -132,7 +133,9 @@ export async function runSession(services: Services, options: SessionOptions): P
     // For programs nothing is a list of nothing; a file without mail is no failure to mailx and s-nail either.
     if (options.kind === 'json') return EX.ok;
     if (options.kind !== 'exists') {
-      services.io.out(place.user === undefined ? words.noMailIn(`"${visible(place.path)}"`) : words.noMail(name));
+      services.io.out(
+        place.user === undefined ? words.noMailIn(`"${visible(place.path)}"`) : words.noMail(visible(name)),
+      );
     }
     return options.kind === 'session' && place.user === undefined ? EX.ok : EX.failure;
   }
@@ -225,10 +228,14 @@ function refuse(context: CommandContext, command: Command, argument: string): vo
   if (command.argument === 'none' && argument !== '') throw new UserError(words.takesNothing(command.name));
 }
 
+/** `ignoreeof` gives in at last: a terminal that is gone says end of input for ever. */
+const EOF_LIMIT = 25;
+
 /** Reads and runs lines until the session ends; then leaves the mailbox. */
 async function loop(context: CommandContext): Promise<number> {
   const { io } = context.services;
   io.assist?.({ complete: (line) => complete(line, context) });
+  let ends = 0;
   while (context.ended === undefined) {
     let line: string | undefined;
     try {
@@ -245,12 +252,14 @@ async function loop(context: CommandContext): Promise<number> {
       continue;
     }
     if (line === undefined) {
-      if (io.interactive && isSet(context.session.settings, 'ignoreeof')) {
+      ends += 1;
+      if (io.interactive && isSet(context.session.settings, 'ignoreeof') && ends < EOF_LIMIT) {
         io.err(words.useQuit);
         continue;
       }
       context.ended = 'quit';
     } else {
+      ends = 0;
       await execute(context, line);
     }
     if (context.ended === 'quit' && !(await quit(context))) break;
