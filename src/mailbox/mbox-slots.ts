@@ -7,21 +7,23 @@ import { GoneInfo } from './mbox-info.ts';
 import { RowBit, type Rows } from './rows.ts';
 
 export class Slots {
-  /** Row of each slot, -1 when gone. */
-  #rowOf: number[] = [];
-  /** Slot of each row, -1 when hidden. */
-  #slotOf: number[] = [];
+  /** Row of each slot, -1 when gone; slot of each row, -1 when hidden. Undefined as long as no message has come or gone:
+   *  then slot n is row n, or the next one when the first is hidden, and a large mailbox needs no tables. */
+  #tables: { rowOf: number[]; slotOf: number[] } | undefined;
+  #count = 0;
+  #hidden = 0;
   readonly #gone = new Map<number, MessageInfo>();
   /** Slots that are gone by no doing of ours, by identity: they may come back (a file looked at while it was written). */
   readonly #lost = new Map<number, number[]>();
 
   get length(): number {
-    return this.#rowOf.length;
+    return this.#tables?.rowOf.length ?? this.#count;
   }
 
   /** The row of a slot, or -1. */
   rowOf(slot: number): number {
-    return this.#rowOf[slot] ?? -1;
+    if (this.#tables !== undefined) return this.#tables.rowOf[slot] ?? -1;
+    return slot >= 0 && slot < this.#count ? slot + this.#hidden : -1;
   }
 
   /** What is left of a message that is gone. Throws a RangeError for a slot that never was. */
@@ -31,13 +33,19 @@ export class Slots {
     return info;
   }
 
-  /** One slot for each row that is shown, in order. */
+  /** One slot for each row that is shown, in order. (Only the first can be hidden.) */
   start(rows: Rows): void {
-    this.#rowOf = [];
-    this.#slotOf = [];
+    this.#tables = undefined;
     this.#gone.clear();
     this.#lost.clear();
-    for (let row = 0; row < rows.length; row++) this.#slotOf.push(isHidden(rows, row) ? -1 : this.#rowOf.push(row) - 1);
+    this.#hidden = rows.length > 0 && isHidden(rows, 0) ? 1 : 0;
+    this.#count = rows.length - this.#hidden;
+  }
+
+  #makeTables(): { rowOf: number[]; slotOf: number[] } {
+    const rowOf = Array.from({ length: this.#count }, (_, slot) => slot + this.#hidden);
+    const slotOf = Array.from({ length: this.#count + this.#hidden }, (_, row) => row - this.#hidden);
+    return { rowOf, slotOf };
   }
 
   /**
@@ -49,9 +57,14 @@ export class Slots {
     const removed: number[] = [];
     const flagged: number[] = [];
     const left = new Set<number>();
-    for (const slot of this.#slotOf) if (slot >= 0) left.add(slot);
-    const slotsBefore = this.#slotOf;
-    this.#slotOf = new Array<number>(rows.length).fill(-1);
+    const { rowOf, slotOf: slotsBefore } = this.#tables ?? this.#makeTables();
+    for (const slot of slotsBefore) if (slot >= 0) left.add(slot);
+    const slotOf = new Array<number>(rows.length).fill(-1);
+    this.#tables = { rowOf, slotOf };
+    const place = (slot: number, row: number): void => {
+      rowOf[slot] = row;
+      slotOf[row] = slot;
+    };
     const fresh: number[] = [];
     for (let row = 0; row < rows.length; row++) {
       if (isHidden(rows, row)) continue;
@@ -62,31 +75,25 @@ export class Slots {
         continue;
       }
       left.delete(slot);
-      this.#place(slot, row);
+      place(slot, row);
       if (rows.flags(row) !== before.flags(old) || rows.keywords(row) !== before.keywords(old)) flagged.push(slot);
     }
     const back = fresh.map((row) => this.#comeBack(rows.identity(row)));
     for (const slot of left) {
-      this.#leave(slot, before, final.has(slot));
+      this.#leave(slot, before, rowOf[slot] ?? 0, final.has(slot));
+      rowOf[slot] = -1;
       removed.push(slot);
     }
     for (const [i, row] of fresh.entries()) {
-      const slot = back[i] ?? this.#rowOf.length;
-      if (slot === this.#rowOf.length) added.push(slot);
-      this.#place(slot, row);
+      const slot = back[i] ?? rowOf.length;
+      if (slot === rowOf.length) added.push(slot);
+      place(slot, row);
     }
     return { added, removed, flagged };
   }
 
-  #place(slot: number, row: number): void {
-    this.#rowOf[slot] = row;
-    this.#slotOf[row] = slot;
-  }
-
-  #leave(slot: number, before: Rows, final: boolean): void {
-    const row = this.#rowOf[slot] ?? 0;
+  #leave(slot: number, before: Rows, row: number, final: boolean): void {
     this.#gone.set(slot, new GoneInfo(before, row));
-    this.#rowOf[slot] = -1;
     if (final) return;
     const identity = before.identity(row);
     const others = this.#lost.get(identity);

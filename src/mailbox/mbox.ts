@@ -102,10 +102,9 @@ export class MboxMailbox implements Mailbox, LookUps {
     if (this.#print === undefined || !sameFile(this.#print, stat)) this.#reread(fd, stat);
     this.#slots.start(this.#rows);
     this.#reader.use(fd);
-    if (hasBit(this.#rows, RowBit.undated)) {
-      this.notes.push(
-        `${this.location.path}: messages are parted by From_ lines without a date; other programs may not see them`,
-      );
+    if (isUndated(this.#rows)) {
+      const what = 'messages are parted by From_ lines without a date; other programs may not see them';
+      this.notes.push(`${this.location.path}: ${what}`);
     }
   }
 
@@ -448,8 +447,9 @@ export class MboxMailbox implements Mailbox, LookUps {
   }
 }
 
-function hasBit(rows: Rows, bit: number): boolean {
-  for (let row = 0; row < rows.length; row++) if ((rows.bits(row) & bit) !== 0) return true;
+/** Whether some of the first messages have a From_ line without a date: then most have. */
+function isUndated(rows: Rows): boolean {
+  for (let row = 0; row < Math.min(rows.length, 100); row++) if ((rows.bits(row) & RowBit.undated) !== 0) return true;
   return false;
 }
 
