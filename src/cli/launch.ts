@@ -19,19 +19,24 @@ const loaded = new Map<string, { exports: unknown }>();
 const scripts = new Map<string, Script>();
 const nodeRequire = createRequire(join(dist, 'launch.cjs'));
 
-/** Each takes 1 to 4 ms to load, more than a chunk of ours. */
-const SLOW = new Set(['node:child_process', 'node:crypto', 'node:zlib']);
+/** Each takes 1 to 8 ms to load, more than all chunks of ours, and most sessions need none of them. */
+const SLOW = new Set(
+  ['child_process', 'crypto', 'dns', 'http', 'net', 'readline', 'stream', 'tls', 'worker_threads', 'zlib'].map(
+    (name) => `node:${name}`,
+  ),
+);
 
-/** Stands for a module until one of its functions is asked for. */
+/** Stands for a module until something of it is asked for. */
 function whenUsed(name: string): unknown {
-  let actual: Record<string | symbol, unknown> | undefined;
+  type Exports = Record<string | symbol, unknown>;
+  let actual: Exports | undefined;
+  const exports = () => (actual ??= nodeRequire(name) as Exports);
   return new Proxy(
     {},
     {
-      get(_, key) {
-        actual ??= nodeRequire(name) as Record<string | symbol, unknown>;
-        return actual[key];
-      },
+      get: (_, key) => exports()[key],
+      ownKeys: () => Reflect.ownKeys(exports()),
+      getOwnPropertyDescriptor: (_, key) => ({ value: exports()[key], enumerable: true, configurable: true }),
     },
   );
 }

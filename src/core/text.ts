@@ -11,16 +11,18 @@
  */
 import { clusterAt, isPlain } from './width.ts';
 
-/** All that may have to be shown as a mark: controls, surrogates, separators, invisible and noncharacters. */
-const SUSPECT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}\p{NChar}\u{fff9}-\u{fffb}]/gu;
-/** Marks stacked on one letter beyond any language's need: they cover the lines above and below. */
-const STACKED = /(?<=\p{M}{8})\p{M}/gu;
+// Patterns are made when they are asked for: classes of Unicode take a millisecond, and most text is ASCII.
 
-const JOINED_SCRIPT =
+/** All that may have to be shown as a mark: controls, surrogates, separators, invisible and noncharacters. */
+const suspect = () => /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}\p{NChar}\u{fff9}-\u{fffb}]/gu;
+/** Marks stacked on one letter beyond any language's need: they cover the lines above and below. */
+const stacked = () => /(?<=\p{M}{8})\p{M}/gu;
+
+const joinedScript = () =>
   /[\p{Script=Arabic}\p{Script=Syriac}\p{Script=Nko}\p{Script=Mongolian}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Gurmukhi}\p{Script=Gujarati}\p{Script=Oriya}\p{Script=Tamil}\p{Script=Telugu}\p{Script=Kannada}\p{Script=Malayalam}\p{Script=Sinhala}\p{Script=Myanmar}\p{Script=Khmer}\p{Script=Tibetan}\p{Script=Balinese}\p{Script=Javanese}]/u;
-const PICTOGRAPH = /\p{Extended_Pictographic}/u;
-const HAN = /\p{Script=Han}/u;
-const MONGOLIAN = /\p{Script=Mongolian}/u;
+const pictograph = () => /\p{Extended_Pictographic}/u;
+const han = () => /\p{Script=Han}/u;
+const mongolian = () => /\p{Script=Mongolian}/u;
 
 /** Text as one line without anything that acts on a terminal or hides; control characters become marks, tab and newline too. */
 export function visible(text: string): string {
@@ -80,11 +82,11 @@ export function prefix(text: string, cells: number): number {
 }
 
 function marked(text: string, lines: boolean): string {
-  const shown = text.replace(SUSPECT, (character: string, at: number) => {
+  const shown = text.replace(suspect(), (character: string, at: number) => {
     if (lines && (character === '\n' || character === '\t')) return character;
     return belongs(text, character.codePointAt(0) ?? 0, at, at + character.length) ? character : mark(character);
   });
-  return /\p{M}{9}/u.test(shown) ? shown.replace(STACKED, mark) : shown;
+  return /\p{M}{9}/u.test(shown) ? shown.replace(stacked(), mark) : shown;
 }
 
 /** True when an invisible character does there what it is for. */
@@ -92,9 +94,9 @@ function belongs(text: string, code: number, start: number, end: number): boolea
   if (code === 0x200d) return betweenPictographs(text, start, end) || betweenLetters(text, start, end);
   if (code === 0x200c) return betweenLetters(text, start, end);
   if (code === 0xfe0e || code === 0xfe0f) return /[\d#*\p{Extended_Pictographic}]/u.test(before(text, start));
-  if (code >= 0xfe00 && code <= 0xfe02) return HAN.test(before(text, start));
-  if (code >= 0xe0100 && code <= 0xe01ef) return HAN.test(before(text, start));
-  if ((code >= 0x180b && code <= 0x180d) || code === 0x180f) return MONGOLIAN.test(before(text, start));
+  if (code >= 0xfe00 && code <= 0xfe02) return han().test(before(text, start));
+  if (code >= 0xe0100 && code <= 0xe01ef) return han().test(before(text, start));
+  if ((code >= 0x180b && code <= 0x180d) || code === 0x180f) return mongolian().test(before(text, start));
   if (code === 0x115f) return isJamo(text.charCodeAt(end), 0x1160, 0x11a7);
   if (code === 0x1160) return isJamo(text.charCodeAt(start - 1), 0x1100, 0x115f);
   if (code >= 0xe0020 && code <= 0xe007f) return inFlag(text, start);
@@ -102,19 +104,19 @@ function belongs(text: string, code: number, start: number, end: number): boolea
 }
 
 function betweenPictographs(text: string, start: number, end: number): boolean {
-  if (!PICTOGRAPH.test(String.fromCodePoint(text.codePointAt(end) ?? 0))) return false;
+  if (!pictograph().test(String.fromCodePoint(text.codePointAt(end) ?? 0))) return false;
   let last = before(text, start);
   for (let steps = 0, at = start; steps < 2 && /[\ufe0f\u{1f3fb}-\u{1f3ff}]/u.test(last); steps++) {
     at -= last.length;
     last = before(text, at);
   }
-  return PICTOGRAPH.test(last);
+  return pictograph().test(last);
 }
 
 /** A joiner in a script that shapes its letters; nothing but a letter or mark on either side. */
 function betweenLetters(text: string, start: number, end: number): boolean {
   return (
-    JOINED_SCRIPT.test(before(text, start)) && JOINED_SCRIPT.test(String.fromCodePoint(text.codePointAt(end) ?? 0))
+    joinedScript().test(before(text, start)) && joinedScript().test(String.fromCodePoint(text.codePointAt(end) ?? 0))
   );
 }
 

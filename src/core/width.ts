@@ -17,10 +17,11 @@ const WIDE =
 /** What a code point does to the cells of its cluster. */
 const KIND = { unknown: 0, narrow: 1, wide: 2, mark: 3, spacingMark: 4, nothing: 5 } as const;
 
-const MARK = /[\p{Mn}\p{Me}]/u;
-const SPACING_MARK = /\p{Mc}/u;
-const NOTHING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}]/u;
-const PICTOGRAPH = /\p{Extended_Pictographic}/u;
+// Made when they are asked for: classes of Unicode take a millisecond, and most text is ASCII.
+const mark = () => /[\p{Mn}\p{Me}]/u;
+const spacingMark = () => /\p{Mc}/u;
+const nothing = () => /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{DI}]/u;
+const pictograph = () => /\p{Extended_Pictographic}/u;
 
 const PLANES_KEPT = 0x20000;
 /** KIND by code point, filled as code points are met; most text meets few. */
@@ -86,7 +87,7 @@ function emojiEnd(text: string, first: number, end: number): number {
   }
   if (first < 0xa9 || Number.isNaN(next)) return 0;
   if (next !== 0xfe0f && next !== 0x200d && next !== 0xd83c && next !== 0xdb40) return 0;
-  if (!PICTOGRAPH.test(String.fromCodePoint(first))) return 0;
+  if (!pictograph().test(String.fromCodePoint(first))) return 0;
   let at = end;
   for (;;) {
     if (text.charCodeAt(at) === 0xfe0f) at++;
@@ -94,7 +95,7 @@ function emojiEnd(text: string, first: number, end: number): number {
     else if (isTag(text.codePointAt(at) ?? 0)) at += 2;
     else if (text.charCodeAt(at) === 0x200d) {
       const joined = text.codePointAt(at + 1) ?? 0;
-      if (joined < 0xa9 || !PICTOGRAPH.test(String.fromCodePoint(joined))) break;
+      if (joined < 0xa9 || !pictograph().test(String.fromCodePoint(joined))) break;
       at += 1 + sizeOf(joined);
     } else break;
   }
@@ -121,9 +122,9 @@ function kindOf(code: number): number {
 function classify(code: number): number {
   if (code >= 0x20 && code < 0x7f) return KIND.narrow;
   const character = String.fromCodePoint(code);
-  if (MARK.test(character) && !isVowelOrFinalJamo(code)) return KIND.mark;
-  if (NOTHING.test(character) && !isLeadingJamo(code)) return KIND.nothing;
-  if (SPACING_MARK.test(character)) return KIND.spacingMark;
+  if (mark().test(character) && !isVowelOrFinalJamo(code)) return KIND.mark;
+  if (nothing().test(character) && !isLeadingJamo(code)) return KIND.nothing;
+  if (spacingMark().test(character)) return KIND.spacingMark;
   return isWide(code) ? KIND.wide : KIND.narrow;
 }
 

@@ -12,15 +12,18 @@ import { createReadStream } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Transform } from 'node:stream';
-import * as zlib from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
 import type { Location, MailboxContext } from './mailbox.ts';
 
 type Compressed = Extract<Location, { kind: 'compressed' }>;
 
-/** zlib of newer versions of node knows zstd. */
-const zstdOfNode = (zlib as unknown as { createZstdDecompress?: () => Transform }).createZstdDecompress;
+/** zlib of newer versions of node knows zstd. Asked when it is needed: zlib takes long to load. */
+function zstdOfNode(): Transform | undefined {
+  const zlib = process.getBuiltinModule('node:zlib') as unknown as { createZstdDecompress?: () => Transform };
+  return zlib.createZstdDecompress?.();
+}
 
 /** The content of the file, in a nameless file that is open for reading, and what there is to say about it.
  *  Throws a UserError when nothing can be read from it, a MailError when there is no room for the content. */
@@ -82,13 +85,12 @@ function openNameless({ disk, stateDir }: MailboxContext): number {
 }
 
 async function* contentOf({ path, coding }: Compressed): AsyncGenerator<Uint8Array> {
-  if (coding === 'zstd' && zstdOfNode === undefined) {
+  const decoder = coding === 'gzip' ? createGunzip() : zstdOfNode();
+  if (decoder === undefined) {
     yield* outputOf('zstd', ['-dc', '-q', '--', path], path);
     return;
   }
   const file = createReadStream(path);
-  const decoder = coding === 'gzip' ? zlib.createGunzip() : zstdOfNode?.();
-  if (decoder === undefined) return;
   file.on('error', (error) => decoder.destroy(error));
   try {
     yield* file.pipe(decoder) as Readable & AsyncIterable<Uint8Array>;

@@ -10,7 +10,7 @@
  * whole file with this field zero, 40 octets spare; then the rows (rows.ts).
  */
 import { basename, join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../core/crc32.ts';
 import { type Disk, makeFolder, readWhole, replaceFile } from '../core/files.ts';
 import type { Fingerprint } from './fingerprint.ts';
 import { journalPath } from './journal-file.ts';

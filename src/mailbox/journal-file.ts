@@ -16,7 +16,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../core/crc32.ts';
 import { type Disk, type FileStat, makeFolder } from '../core/files.ts';
 import type { PieceShape, StepLimits } from './rewrite-plan.ts';
 

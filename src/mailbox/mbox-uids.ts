@@ -12,7 +12,7 @@ import type { Rows } from './rows.ts';
 import { assignUids, matchByIdentity, type UidState } from './uids.ts';
 
 /** From this size on, the index is kept even if nobody asked for UIDs: it saves the scan at the next start. */
-const WORTH_AN_INDEX = 8 << 20;
+const WORTH_AN_INDEX = 256 << 10;
 
 export class MboxUids {
   readonly #context: MailboxContext;

@@ -2,7 +2,7 @@
  * A change of a file under way: its steps, carried out one by one behind the journal. What must be synced before what is
  * said in journal.ts; this file keeps it.
  */
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../core/crc32.ts';
 import type { Disk } from '../core/files.ts';
 import {
   type AppendRecord,

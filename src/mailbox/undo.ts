@@ -12,7 +12,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../core/crc32.ts';
 import { errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
 import { type Disk, makeFolder } from '../core/files.ts';
 import { appendMessages } from './append.ts';

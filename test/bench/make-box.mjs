@@ -124,7 +124,7 @@ export function makeBox(file, messages = 100_000, octets = 2 ** 30, seed = 1) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const [file, messages, octets] = process.argv.slice(2);
-  if (file === undefined) {
+  if (file === undefined || file.startsWith('-')) {
     console.error('usage: node make-box.mjs FILE [MESSAGES [OCTETS]]');
     process.exit(2);
   }

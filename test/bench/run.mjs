@@ -1,6 +1,6 @@
 // Measures the built tmail against the mail programs of this machine: node test/bench/run.mjs [--quick] [--runs N] [--keep]
 // See README.md. Prints medians and ratios; judges nothing and changes nothing outside a temporary folder.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   existsSync,
@@ -40,15 +40,11 @@ const env = {
   PAGER: 'cat',
 };
 
-/** Runs a program to its end; seconds and its peak memory in MiB. On a terminal of its own where it needs one. */
-function measure({ argv, input = '', terminal = false }) {
+/** Runs a program to its end; seconds and its peak memory in MiB. */
+function measure({ argv, input = '' }) {
   const report = join(place, 'time');
-  const timed = ['/usr/bin/time', '-o', report, '-f', '%M', ...argv];
-  const [program, ...args] = terminal
-    ? ['script', '-qfec', timed.map((word) => `'${word}'`).join(' '), '/dev/null']
-    : timed;
   const begun = process.hrtime.bigint();
-  const { status, error, stdout, stderr } = spawnSync(program, args, {
+  const { status, error, stdout, stderr } = spawnSync('/usr/bin/time', ['-o', report, '-f', '%M', ...argv], {
     env,
     input,
     cwd: home,
@@ -61,19 +57,52 @@ function measure({ argv, input = '', terminal = false }) {
   return { seconds, peak, status, output: `${stdout}${stderr}` };
 }
 
+/** Runs a program on a terminal of its own until that shows `until`; seconds up to then. Its memory is not measured. */
+function measureScreen({ argv, until }) {
+  const command = argv.map((word) => `'${word}'`).join(' ');
+  const begun = process.hrtime.bigint();
+  const child = spawn('script', ['-qfc', command, '/dev/null'], {
+    env,
+    cwd: home,
+    stdio: ['pipe', 'pipe', 'ignore'],
+    detached: true,
+  });
+  return new Promise((resolve, reject) => {
+    const patience = setTimeout(
+      () => end(() => reject(new Error(`${command}: never showed ${until}: ${output.slice(-300)}`))),
+      120_000,
+    );
+    let output = '';
+    const end = (then) => {
+      clearTimeout(patience);
+      child.removeAllListeners();
+      process.kill(-child.pid, 'SIGKILL');
+      then();
+    };
+    child.stdout.on('data', (data) => {
+      output += data;
+      if (!until.test(output)) return;
+      const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
+      child.stdout.removeAllListeners();
+      end(() => resolve({ seconds, peak: Number.NaN, status: 0, output }));
+    });
+    child.on('exit', () => end(() => reject(new Error(`${command}: ended early: ${output.slice(-300)}`))));
+  });
+}
+
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)];
 }
 
 /** All programs in turn, `runs` times, so that a slow minute of the machine hits all alike. */
-function compare(title, programs, { before = () => {}, rounds = runs } = {}) {
+async function compare(title, programs, { before = () => {}, rounds = runs } = {}) {
   console.log(`\n${title}`);
   const results = new Map(programs.map(({ name }) => [name, []]));
   for (let round = -1; round < rounds; round++) {
     for (const program of programs) {
       before(program);
-      const result = measure(program);
+      const result = program.until ? await measureScreen(program) : measure(program);
       const seen = program.expect === undefined || program.expect(result);
       if (!seen) throw new Error(`${program.name} did not do its work:\n${result.output.slice(-500)}`);
       if (round >= 0) results.get(program.name).push(result);
@@ -86,7 +115,7 @@ function compare(title, programs, { before = () => {}, rounds = runs } = {}) {
   }));
   for (const { name, seconds, peak } of summary) {
     console.log(
-      `  ${name.padEnd(14)} ${(seconds * 1000).toFixed(0).padStart(7)} ms  ${peak.toFixed(0).padStart(6)} MiB`,
+      `  ${name.padEnd(14)} ${(seconds * 1000).toFixed(0).padStart(7)} ms  ${Number.isNaN(peak) ? '' : `${peak.toFixed(0).padStart(6)} MiB`}`,
     );
   }
   return Object.fromEntries(summary.map((row) => [row.name, row]));
@@ -99,21 +128,26 @@ function ratio(name, value, goal) {
 const node = { name: 'node -e 0', argv: [process.execPath, '-e', '0'] };
 const readBox = (file) => ({
   name: 'tmail',
-  argv: [tmail, '-n', '-H', '-f', file],
+  argv: [tmail, '-n', '-f', file],
+  input: 'x\n',
   expect: ({ output }) => /Example|example/.test(output),
 });
 const peers = (file) =>
   [
     { name: 'bsd-mailx', argv: ['bsd-mailx', '-n', '-f', file], input: 'x\n' },
     { name: 's-nail', argv: ['s-nail', '-n', '-R', '-f', file], input: 'x\n' },
-    { name: 'mutt', argv: ['mutt', '-n', '-F', '/dev/null', '-R', '-f', file, '-e', 'push x'], terminal: true },
-    { name: 'alpine', argv: ['alpine', '-p', join(home, 'pinerc'), '-i', '-f', file, '-I', 'q,y'], terminal: true },
+    {
+      name: 'mutt',
+      argv: ['mutt', '-n', '-F', '/dev/null', '-R', '-f', file, '-e', `set folder=${home}`],
+      until: /Msgs:/,
+    },
+    { name: 'alpine', argv: ['alpine', '-p', join(home, 'pinerc'), '-i', '-f', file], until: /opened with/ },
   ].filter(({ argv, name }) => has(argv[0]) || console.log(`${name} is not installed: left out`));
 
 try {
   mkdirSync(home);
   // Answers alpine's question of the first start before it is asked.
-  writeFileSync(join(home, 'pinerc'), 'last-version-used=9.99\nquit-without-confirm=yes\n');
+  writeFileSync(join(home, 'pinerc'), 'last-version-used=9.99\nuser-domain=example.com\n');
   const messages = quick ? 10_000 : 100_000;
   const octets = quick ? 100 * 2 ** 20 : 2 ** 30;
   console.log(`making ${messages} messages, ${Math.round(octets / 2 ** 20)} MiB, in ${place}`);
@@ -121,7 +155,7 @@ try {
   makeBox(small, 1000, 4 * 2 ** 20);
   console.log(`node ${process.version}, ${runs} runs each, medians, whole processes`);
 
-  const first = compare('first headers of the large mailbox, no index', [readBox(big), ...peers(big)], {
+  const first = await compare('first headers of the large mailbox, no index', [readBox(big), ...peers(big)], {
     before: () => rmSync(index, { recursive: true, force: true }),
   });
   const others = Object.values(first).filter(({ name }) => name !== 'tmail');
@@ -131,10 +165,10 @@ try {
   }
   ratio('peak memory in MiB', first.tmail.peak, 150);
 
-  const again = compare('first headers of the large mailbox, with the index', [readBox(big), node]);
+  const again = await compare('first headers of the large mailbox, with the index', [readBox(big), node]);
   ratio('tmail to an empty node', again.tmail.seconds / again['node -e 0'].seconds, 1.5);
 
-  const little = compare('first headers of 1,000 messages', [readBox(small), node], { rounds: runs * 3 });
+  const little = await compare('first headers of 1,000 messages', [readBox(small), node], { rounds: runs * 3 });
   ratio('tmail to an empty node', little.tmail.seconds / little['node -e 0'].seconds, 1.3);
 
   const half = messages / 2;
@@ -146,7 +180,7 @@ try {
     expect: removed,
   });
   const deleting = [deletion('tmail', tmail), ...(has('bsd-mailx') ? [deletion('bsd-mailx', 'bsd-mailx')] : [])];
-  const gone = compare(`delete the first ${half} of the large mailbox and quit`, deleting, {
+  const gone = await compare(`delete the first ${half} of the large mailbox and quit`, deleting, {
     rounds: Math.min(runs, 3),
     before() {
       copyFileSync(big, work);
