@@ -80,7 +80,7 @@ function importsOf(text: string): Import[] {
   for (const m of code.matchAll(/^(?:import|export)\s+(type\s+)?([^'";]*?\sfrom\s+)?'([^']+)'/gm)) {
     const names = m[2] ?? '';
     const onlyTypes =
-      /\{/.test(names) && [...names.matchAll(/[{,]\s*(type\s)?\s*\w/g)].every((name) => name[1] !== undefined);
+      /^\s*\{/.test(names) && [...names.matchAll(/[{,]\s*(type\s)?\s*\w/g)].every((name) => name[1] !== undefined);
     found.push({ from: m[3] ?? '', what: names, typeOnly: m[1] !== undefined || onlyTypes, lazy: false });
   }
   for (const m of code.matchAll(/import\(\s*'([^']+)'\s*\)/g)) {

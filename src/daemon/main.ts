@@ -5,7 +5,6 @@
  * tables again, SIGUSR2 opens the log anew, SIGTERM and SIGINT end it: no new connections, those that are there get a 421
  * once their message is answered, deliveries under way end, exit status 0. kill -9 loses nothing that was acknowledged.
  */
-import { unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { showListenAddress } from '../config/listen.ts';
@@ -305,7 +304,7 @@ function listen(server: Server, listener: Listener, settings: DaemonSettings): P
 
 /** What an earlier daemon left; the queue's lock says that none is running. */
 function removeStaleSocket(path: string): void {
-  if (realDisk.lstat(path)?.kind === 'other') unlinkSync(path);
+  if (realDisk.lstat(path)?.kind === 'other') realDisk.unlink(path);
 }
 
 function addressOf(
