@@ -19,12 +19,19 @@ import { printError, printText } from './stdio.ts';
 
 type Write = (context: MailboxContext, box: Mailbox, slots: readonly number[], target: string) => Promise<void>;
 
-const FORMATS: Readonly<Record<string, Write>> = { mbox: toMbox, maildir: toMaildir, eml: toFiles, json: toJson };
+const FORMATS: Readonly<Record<string, Write>> = {
+  mbox: toMbox,
+  maildir: toMaildir,
+  eml: toFiles('eml', (box, slot) => box.content(slot)),
+  html: toFiles('html', page),
+  json: toJson,
+};
 
 /** The format that the ending of a name asks for. */
 export function formatOf(target: string): string {
   if (/\.(json|jsonl|ndjson)$/i.test(target)) return 'json';
   if (/\.maildir\/?$/i.test(target)) return 'maildir';
+  if (/\.html?$/i.test(target)) return 'html';
   return /(\.eml|\/)$/i.test(target) ? 'eml' : 'mbox';
 }
 
@@ -92,23 +99,27 @@ async function toMaildir(
   await appendMessages(context, target, stored(box, slots));
 }
 
-/** One file a message, `0001.eml`; a target that ends in `.eml` takes one message. */
-async function toFiles(
-  { disk }: MailboxContext,
-  box: Mailbox,
-  slots: readonly number[],
-  target: string,
-): Promise<void> {
-  const [only, ...others] = slots;
-  if (only !== undefined && others.length === 0 && /\.eml$/i.test(target)) {
-    writeNew(disk, target, [box.content(only)]);
-    return;
-  }
-  disk.mkdir(target, 0o700);
-  const width = Math.max(4, String(box.length).length);
-  for (const slot of slots) {
-    writeNew(disk, join(target, `${String(slot + 1).padStart(width, '0')}.eml`), [box.content(slot)]);
-  }
+/** One file a message, `0001.eml`; a target with that ending takes one message. */
+function toFiles(ending: string, made: (box: Mailbox, slot: number) => Uint8Array | Promise<Uint8Array>): Write {
+  return async ({ disk }, box, slots, target) => {
+    const [only, ...others] = slots;
+    if (only !== undefined && others.length === 0 && formatOf(target) === ending && !target.endsWith('/')) {
+      writeNew(disk, target, [await made(box, only)]);
+      return;
+    }
+    disk.mkdir(target, 0o700);
+    const width = Math.max(4, String(box.length).length);
+    for (const slot of slots) {
+      const name = `${String(slot + 1).padStart(width, '0')}.${ending}`;
+      writeNew(disk, join(target, name), [await made(box, slot)]);
+    }
+  };
+}
+
+/** A page for a browser that loads nothing; the library that puts it together is loaded when it is asked for. */
+async function page(box: Mailbox, slot: number): Promise<Uint8Array> {
+  const { messagePage } = await import('../message/page.ts');
+  return Buffer.from(await messagePage(box.content(slot)));
 }
 
 async function toJson({ disk }: MailboxContext, box: Mailbox, slots: readonly number[], target: string): Promise<void> {

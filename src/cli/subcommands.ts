@@ -85,11 +85,12 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'export',
     operands: 'BOX TARGET [MESSAGES...]',
-    summary: 'copy messages into a new mbox, Maildir, folder of .eml files or JSON file; nothing is overwritten',
+    summary:
+      'copy messages into a new mbox, Maildir, folder of .eml or .html files or JSON file; nothing is overwritten',
     options: [
       {
         flags: '--format <format>',
-        help: 'write mbox, maildir, eml or json; else the ending of TARGET says which',
+        help: 'write mbox, maildir, eml, html or json; else the ending of TARGET says which',
         value: 'none',
       },
     ],

@@ -4,11 +4,11 @@
  * Missing Date, From and Message-ID are added, Bcc and Return-Path taken out, addresses without a domain get this host's
  * (once; an address that has one stays as it is). Every other octet stays. Pure.
  */
-import { type Address, parseAddresses } from '../message/address.ts';
+import type { Address } from '../message/address.ts';
 import { newMessageId } from '../message/compose.ts';
 import { formatDate } from '../message/date.ts';
 import { addressField } from '../message/fields.ts';
-import { type Field, fieldTexts, findField, parseHeader } from '../message/header.ts';
+import { type Field, fieldAddresses, findField, parseHeader } from '../message/header.ts';
 
 export interface SubmissionOptions {
   /** Take recipients from To, Cc and Bcc (-t). */
@@ -43,9 +43,7 @@ export function prepareSubmission(text: Uint8Array, options: SubmissionOptions):
   const has = (name: string) => fields.some((field) => field.name.toLowerCase() === name);
   const resent = has('resent-to') || has('resent-cc') || has('resent-bcc');
   const wanted = resent ? ['resent-to', 'resent-cc', 'resent-bcc'] : ['to', 'cc', 'bcc'];
-  const recipients = options.recipientsFromHeader
-    ? wanted.flatMap((name) => fieldTexts(header, name).flatMap((value) => parseAddresses(value)))
-    : [];
+  const recipients = options.recipientsFromHeader ? wanted.flatMap((name) => fieldAddresses(header, name)) : [];
   const out: Uint8Array[] = [];
   if (!has('date')) out.push(line(`Date: ${formatDate(Math.floor(options.now / 1000), options.zone)}`));
   if (!has('from')) out.push(line(addressField('From', [options.sender]) ?? ''));
@@ -75,10 +73,11 @@ function withoutCarriageReturns(text: Uint8Array): Uint8Array {
 function qualified(field: Field, hostname: string, hints: readonly string[]): Uint8Array {
   if (!ADDRESS_FIELDS.has(field.name.toLowerCase())) return endedByNewline(field.raw);
   const header = { fields: [field], size: field.raw.length, hints };
-  const addresses = parseAddresses(fieldTexts(header, field.name)[0] ?? '');
+  const addresses = fieldAddresses(header, field.name);
   const source = Buffer.from(findField(header, field.name)?.value ?? []).toString('latin1');
-  const bare = addresses.some(({ address }) => address !== '' && !address.includes('@'));
-  if (!bare || /:.*;/s.test(source.replace(/"(?:[^"\\]|\\.)*"/g, ''))) return endedByNewline(field.raw);
+  const bare = addresses.some(({ address }) => !address.includes('@'));
+  const unclear = addresses.some(({ address }) => address === '');
+  if (!bare || unclear || /:.*;/s.test(source.replace(/"(?:[^"\\]|\\.)*"/g, ''))) return endedByNewline(field.raw);
   const full = addresses.map(({ name, address }) => ({
     name,
     address: address.includes('@') ? address : `${address}@${hostname}`,

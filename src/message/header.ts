@@ -5,6 +5,7 @@
  * that neither continues one nor looks like `Name:` is kept as a field without a name, so that nothing is lost: a From_
  * line, or text where somebody forgot the empty line. Nothing here throws, whatever the octets.
  */
+import { type Address, parseAddresses } from './address.ts';
 import { decodeField, decodeWords as decodeWordsOf, rawText } from './words.ts';
 
 export interface Field {
@@ -130,10 +131,15 @@ export function fieldTexts(header: Header, name: string): string[] {
     .map((field) => decodeField(field.value, header.hints));
 }
 
-/** The value of the first field of that name, unfolded, with encoded-words left as they are: for structured fields. */
-export function fieldSource(header: Header, name: string): string | undefined {
-  const field = findField(header, name);
-  return field === undefined ? undefined : rawText(field.value, header.hints).trim();
+/**
+ * The addresses of all fields of that name. The structure is read before encoded-words are decoded: a comma in an encoded
+ * name never makes a recipient of it.
+ */
+export function fieldAddresses(header: Header, name: string): Address[] {
+  const wanted = name.toLowerCase();
+  return header.fields
+    .filter((field) => field.name.length === wanted.length && field.name.toLowerCase() === wanted)
+    .flatMap((field) => parseAddresses(rawText(field.value, header.hints), header.hints));
 }
 
 /** Text in which encoded-words are decoded (RFC 2047); octets are first read as raw header text. */

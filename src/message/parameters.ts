@@ -133,18 +133,30 @@ function join(all: readonly Piece[], hints: readonly string[]): Map<string, stri
   }
   const parameters = new Map<string, string>();
   // A boundary is octets to be found in the body, not text to be read.
-  for (const [name, same] of byName)
-    parameters.set(name, name === 'boundary' ? (same[0]?.value ?? '') : joined(same, hints));
+  for (const [name, same] of byName) parameters.set(name, name === 'boundary' ? octetsOf(same) : joined(same, hints));
   return parameters;
 }
 
-/** One parameter of its pieces: encoded or numbered ones beat the plain one that is there for old readers. */
+/** One parameter of its pieces. */
 function joined(same: readonly Piece[], hints: readonly string[]): string {
-  const numbered = same.filter(({ number }) => number >= 0).sort((a, b) => a.number - b.number);
+  const parts = piecesThatCount(same);
+  return parts[0] !== undefined && (parts[0].encoded || parts[0].number >= 0)
+    ? extended(parts, hints)
+    : plain(parts[0]?.value ?? '', hints);
+}
+
+/** The octets of a parameter that is no text, as latin1. */
+const octetsOf = (same: readonly Piece[]): string =>
+  piecesThatCount(same)
+    .map(({ encoded, value }) => (encoded ? percentDecoded(value.replace(/^[^']*'[^']*'/, '')) : value))
+    .join('');
+
+/** Encoded or numbered pieces beat the plain one that is there for old readers (RFC 2231); of each number the first counts. */
+function piecesThatCount(same: readonly Piece[]): readonly Piece[] {
   const whole = same.find(({ number, encoded }) => number < 0 && encoded);
-  if (whole !== undefined) return extended([whole], hints);
-  if (numbered.length > 0) return extended(unique(numbered), hints);
-  return plain(same[0]?.value ?? '', hints);
+  if (whole !== undefined) return [whole];
+  const numbered = same.filter(({ number }) => number >= 0).sort((a, b) => a.number - b.number);
+  return numbered.length > 0 ? unique(numbered) : same.slice(0, 1);
 }
 
 const unique = (sorted: readonly Piece[]): Piece[] =>

@@ -9,7 +9,7 @@ import { visible } from '../core/text.ts';
 import { type Address, parseAddresses } from '../message/address.ts';
 import { readEnvelope } from '../message/envelope.ts';
 import { type Field, isFieldName, isSendable } from '../message/fields.ts';
-import { decodeWords, fieldText, fieldTexts, parseHeader } from '../message/header.ts';
+import { decodeWords, fieldAddresses, fieldText, parseHeader } from '../message/header.ts';
 import { forwardSubject, type Original, oneLine, replyTo as replyFor, threadOf } from '../message/reply.ts';
 import { withoutLocalFields, withResentFields } from '../message/resend.ts';
 import type { CommandContext } from './command.ts';
@@ -62,7 +62,7 @@ export function originalOf(session: Session, number: number): Original {
   const bytes = headerOf(session, number - 1);
   const header = parseHeader(bytes);
   const clean = (list: readonly Address[]) => list.map(({ name, address }) => ({ name: oneLine(name), address }));
-  const addresses = (name: string) => clean(fieldTexts(header, name).flatMap((text) => parseAddresses(text)));
+  const addresses = (name: string) => clean(fieldAddresses(header, name));
   const { from, replyTo, to, cc, subject, messageId, inReplyTo, references } = readEnvelope(bytes);
   return {
     // A message without From: its envelope sender is all that is known.

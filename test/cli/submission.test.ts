@@ -97,3 +97,9 @@ test('no octets make it throw, nor put a field of their own choice behind the he
     }),
   );
 });
+
+test('what an encoded name holds is no recipient', () => {
+  const { text, recipients } = prepare('To: =?utf-8?Q?Foo,_root?= <foo@example.com>\nCc: =?utf-8?Q?dl=40y.test?=\n\n');
+  expect(recipients).toEqual(['foo@example.com']);
+  expect(text).toContain('\nTo: =?utf-8?Q?Foo,_root?= <foo@example.com>\nCc: =?utf-8?Q?dl=40y.test?=\n');
+});

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeWords, fieldText, fieldTexts, parseHeader } from '../../src/message/header.ts';
+import { decodeWords, fieldAddresses, fieldText, fieldTexts, parseHeader } from '../../src/message/header.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 const text = (octets: Uint8Array): string => Buffer.from(octets).toString('latin1');
@@ -155,6 +155,16 @@ describe('fieldText', () => {
       expect(typeof fieldText(parseHeader(bytes(`S: ${text}\n`)), 's')).toBe('string');
     }
   });
+});
+
+test('fieldAddresses: what an encoded name holds is no syntax', () => {
+  const header = parseHeader(
+    bytes('To: =?utf-8?Q?Foo,_root_=3Cevil@x.test=3E?= <foo@x.test>\nCc: a@x.test\nTo: =?utf-8?Q?dl=40y.test?=\n\n'),
+  );
+  expect(fieldAddresses(header, 'to')).toEqual([
+    { name: 'Foo, root <evil@x.test>', address: 'foo@x.test' },
+    { name: 'dl@y.test', address: '' },
+  ]);
 });
 
 test('decodeWords takes text or octets', () => {

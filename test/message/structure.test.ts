@@ -67,6 +67,16 @@ describe('parseStructure', () => {
     ['no boundary parameter', 'Content-Type: multipart/mixed\n\n--b\n\none\n', 'multipart/mixed "--b\\n\\none\\n"'],
     ['blanks behind the boundary', `${head('b')}--b \t\n\none\n--b-- \n`, 'multipart/mixed(text/plain "one")'],
     ['blank at its end', `${head('b ')}--b\n\none\n--b--\n`, 'multipart/mixed(text/plain "one")'],
+    [
+      'boundary in pieces',
+      'Content-Type: multipart/mixed; boundary*1=c; boundary*0="a b"\n\n--a bc\n\none\n--a bc--\n',
+      'multipart/mixed(text/plain "one")',
+    ],
+    [
+      'boundary encoded',
+      "Content-Type: multipart/mixed; boundary*=us-ascii''a%20b\n\n--a b\n\none\n--a b--\n",
+      'multipart/mixed(text/plain "one")',
+    ],
     ['dashes', `${head('--b--')}----b--\n\none\n----b----\n`, 'multipart/mixed(text/plain "one")'],
     [
       'longer line is none',
