@@ -4,10 +4,11 @@
  * A name comes from a stranger: only its last part is used, nothing that is there is overwritten, and no file lands
  * outside the folder that was named.
  */
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { errnoOf, reasonOf, UserError } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
 import { visible } from '../core/text.ts';
+import { safeFileName } from '../message/file-name.ts';
 import { decodedBody, fileName, isAttachment, leaves, type Part, parseStructure } from '../message/structure.ts';
 import type { CommandContext } from './command.ts';
 import { scanWords } from './parse.ts';
@@ -15,13 +16,6 @@ import { filePath } from './place.ts';
 import { select, slotsOf, tryList } from './select.ts';
 import { apply, contentOf, Mark } from './session.ts';
 import { words } from './words/en.ts';
-
-/** A name that is only a name, of moderate length, and not hidden; '' when nothing is left of it. */
-export function safeName(name: string): string {
-  const last = basename(name.replaceAll('\\', '/').replaceAll('\0', ''));
-  const clean = [...last.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u{fffd}/]/gu, '_').trim()].slice(0, 100).join('');
-  return clean.replace(/^[.\s-]+/, '');
-}
 
 /** Creates `name` in the folder, or `name-2` and so on when that is taken; answers the path. */
 function createNew(disk: Disk, folder: string, name: string): { readonly fd: number; readonly path: string } {
@@ -68,7 +62,7 @@ export async function runAttachments(context: CommandContext, argument: string):
         lines.push(`${number}.${i + 1}  ${visible(name || words.unnamed)}  ${visible(part.type)}  ${bytes.length}`);
         return;
       }
-      const file = createNew(disk, path, safeName(name) || `attachment-${number}-${i + 1}`);
+      const file = createNew(disk, path, safeFileName(name, `attachment-${number}-${i + 1}`));
       try {
         disk.write(file.fd, bytes, 0);
         disk.sync(file.fd);
