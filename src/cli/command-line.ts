@@ -1,11 +1,12 @@
 /**
- * Reads a command line by a table of options (commander does the reading).
+ * Reads a command line by a table of options.
  *
  * Options may follow operands, one-letter options may be joined (`-nN`), `--` ends them. A wrong option is a UserError
  * with exit status 2 and one line. The same tables make `--help`, the completion of shells and the man page.
+ *
+ * What is right is read here, in a few lines, since every start pays for it. Whatever is not, and `--help`, is left to
+ * commander, which knows how to explain (by-commander.ts); a test compares what both read.
  */
-import { Command, CommanderError, Option } from 'commander';
-import { EX, UserError } from '../core/errors.ts';
 
 /** One option of a table. */
 export interface OptionRow {
@@ -40,49 +41,72 @@ export interface LineSyntax {
   readonly more?: string;
 }
 
-function toOption(row: OptionRow): Option {
-  const option = new Option(row.flags, row.help);
-  if (row.many)
-    option.argParser((value: string, before: unknown) => (Array.isArray(before) ? [...before, value] : [value]));
-  if (row.hidden) option.hideHelp();
-  return option;
-}
-
 /** Reads `args` (without the program's name). Throws UserError (status 2) for what the table does not have. */
-export function parseLine(syntax: LineSyntax, args: readonly string[]): ParsedLine {
-  let shown = '';
-  const command = new Command(syntax.name)
-    .usage(syntax.usage)
-    .description(syntax.summary)
-    .helpOption('-h, --help', 'print this')
-    .argument('[operand...]')
-    .allowExcessArguments()
-    .configureHelp({ visibleArguments: () => [], helpWidth: 100 })
-    .configureOutput({ writeOut: (text) => (shown += text), writeErr: () => {} })
-    .exitOverride();
-  for (const row of syntax.options) command.addOption(toOption(row));
-  if (syntax.more !== undefined) command.addHelpText('after', `\n${syntax.more}`);
-  const remedy = `(\`${syntax.name} --help\` lists them)`;
-  try {
-    command.parse([...args], { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    if (error.code === 'commander.helpDisplayed') return { values: {}, operands: [], help: shown };
-    throw new UserError(`${oneLine(error)} ${remedy}`, EX.usage);
-  }
-  // Commander takes -5 for a number, thus an operand; here it can only be a mistyped option.
-  const end = args.indexOf('--');
-  const options = end < 0 ? args : args.slice(0, end);
-  const stray = options.find((argument) => /^-\d/.test(argument) && command.args.includes(argument));
-  if (stray !== undefined) throw new UserError(`unknown option '${stray}' ${remedy}`, EX.usage);
-  return { values: command.opts(), operands: command.args, help: undefined };
+export async function parseLine(syntax: LineSyntax, args: readonly string[]): Promise<ParsedLine> {
+  return readPlain(syntax.options, args) ?? (await import('./by-commander.ts')).readByCommander(syntax, args);
 }
 
-function oneLine(error: CommanderError): string {
-  return error.message
-    .replace(/^error: /, '')
-    .replace(/\n/g, ' ')
-    .trim();
+/** How the value of an option is called in `ParsedLine.values`. */
+function keyOf({ flags }: OptionRow): string {
+  const long = /--([^ ]+)/.exec(flags)?.[1];
+  return long ?? flags.slice(1, 2);
+}
+
+/** Reads a line in which everything is right; undefined when something is not, or when help is asked for. */
+export function readPlain(options: readonly OptionRow[], args: readonly string[]): ParsedLine | undefined {
+  const byFlag = new Map(options.flatMap((row) => row.flags.split(/[ ,]+/).map((flag) => [flag, row] as const)));
+  const values: Record<string, unknown> = {};
+  const operands: string[] = [];
+  const put = (row: OptionRow, value: string | true) => {
+    const key = keyOf(row);
+    const before = values[key];
+    values[key] = row.many ? [...(Array.isArray(before) ? before : []), value] : value;
+  };
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i] ?? '';
+    if (argument === '--') return { values, operands: [...operands, ...args.slice(i + 1)], help: undefined };
+    if (!argument.startsWith('-') || argument === '-') {
+      operands.push(argument);
+      continue;
+    }
+    const row = byFlag.get(argument);
+    if (row !== undefined) {
+      const value = takesValue(row) ? args[++i] : true;
+      if (value === undefined) return undefined;
+      put(row, value);
+      continue;
+    }
+    const rest = argument.startsWith('--') ? longWithValue(argument) : joined(argument);
+    if (rest === undefined) return undefined;
+    for (const [given, value] of rest) put(given, value);
+  }
+  return { values, operands, help: undefined };
+
+  function longWithValue(argument: string): [OptionRow, string][] | undefined {
+    const equals = argument.indexOf('=');
+    const row = equals < 0 ? undefined : byFlag.get(argument.slice(0, equals));
+    return row !== undefined && takesValue(row) ? [[row, argument.slice(equals + 1)]] : undefined;
+  }
+
+  /** `-nN`, `-sSUBJECT`, `-nsSUBJECT`; a value in the next argument is left to the long way round. */
+  function joined(argument: string): [OptionRow, string | true][] | undefined {
+    const found: [OptionRow, string | true][] = [];
+    for (let at = 1; at < argument.length; at++) {
+      const row = byFlag.get(`-${argument[at]}`);
+      if (row === undefined || argument[at] === '-') return undefined;
+      if (!takesValue(row)) {
+        found.push([row, true]);
+        continue;
+      }
+      const value = argument.slice(at + 1);
+      return value === '' ? undefined : [...found, [row, value]];
+    }
+    return found;
+  }
+}
+
+function takesValue({ flags }: OptionRow): boolean {
+  return flags.includes('<');
 }
 
 /** The value of an option that takes one. */

@@ -47,7 +47,7 @@ function firstWord(args: readonly string[]): number {
 }
 
 async function mailx(invocation: Invocation): Promise<number> {
-  const line = parseLine(mailxSyntax(invocation.calledAs), invocation.args);
+  const line = await parseLine(mailxSyntax(invocation.calledAs), invocation.args);
   const request = decideMailx(line);
   if (request.kind === 'help') return printText(request.text);
   if (request.kind === 'version') return printText(`tmail ${VERSION}\n`);
@@ -61,7 +61,7 @@ function subcommandByName(name: string, invocation: Invocation): Promise<number>
 }
 
 async function runSubcommand(subcommand: Subcommand, invocation: Invocation): Promise<number> {
-  const line = parseLine(syntaxOf(subcommand), invocation.args);
+  const line = await parseLine(syntaxOf(subcommand), invocation.args);
   if (line.help !== undefined) return printText(line.help);
   if (subcommand.operands === '' && line.operands.length > 0) {
     throw new UserError(`${subcommand.name} takes no operand, found ${JSON.stringify(line.operands[0])}`, EX.usage);

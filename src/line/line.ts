@@ -80,10 +80,15 @@ export function lineIo({ env, historyFile, ignoreInterrupts = false }: LineOptio
   };
 }
 
-/** True for a terminal. The module that knows is loaded only for what may be one: a pipe shall start fast. */
+/** /dev/null and its like have this major device number on Linux. */
+const MEMORY_DEVICES = 1;
+
+/** True for a terminal. The module that knows is loaded only for what may be one: a pipe and a cron job start fast. */
 function isTerminal(fd: number): boolean {
   try {
-    if (!fstatSync(fd).isCharacterDevice()) return false;
+    const stat = fstatSync(fd);
+    if (!stat.isCharacterDevice()) return false;
+    if (process.platform === 'linux' && ((stat.rdev >> 8) & 0xfff) === MEMORY_DEVICES) return false;
   } catch {
     return false;
   }

@@ -1,12 +1,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseLine } from '../../src/cli/command-line.ts';
-import { decideMailx, type MailxRequest } from '../../src/cli/mailx-options.ts';
+import { readByCommander } from '../../src/cli/by-commander.ts';
+import { readPlain } from '../../src/cli/command-line.ts';
+import { decideMailx, MAILX_OPTIONS, type MailxRequest } from '../../src/cli/mailx-options.ts';
 import { mailxSyntax } from '../../src/cli/subcommands.ts';
 import { UserError } from '../../src/core/errors.ts';
 
 function decide(...args: readonly string[]): MailxRequest {
-  return decideMailx(parseLine(mailxSyntax('tmail'), args));
+  const syntax = mailxSyntax('tmail');
+  return decideMailx(readPlain(syntax.options, args) ?? readByCommander(syntax, args));
 }
 
 const readings: readonly [args: string, request: object][] = [
@@ -109,4 +111,37 @@ test('a line end gets into a letter by no option', () => {
       expect(() => decide(...args)).toThrow(/line end|recipient/);
     }),
   );
+});
+
+test('what is read the short way, commander reads alike', () => {
+  const flags = MAILX_OPTIONS.flatMap(({ flags: text }) => text.split(/[ ,]+/).filter((flag) => flag.startsWith('-')));
+  const flag = fc.constantFrom(...flags, '-h', '--help', '--none', '-q');
+  const word = fc.oneof(
+    { weight: 4, arbitrary: flag },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(flag, fc.constantFrom('n', 'x', '=x', '=', 'sfoo', '-n', '5')).map((parts) => parts.join('')),
+    },
+    { weight: 1, arbitrary: fc.constantFrom('--', '-', '', 'box', '-5', '-nNf', '-n-', '---', '-=') },
+    { weight: 1, arbitrary: fc.string() },
+  );
+  const syntax = mailxSyntax('tmail');
+  let plain = 0;
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 7 }), (args) => {
+      const read = readPlain(syntax.options, args);
+      if (read === undefined) return;
+      plain += 1;
+      expect(readByCommander(syntax, args)).toEqual(read);
+    }),
+    { numRuns: 3000 },
+  );
+  expect(plain).toBeGreaterThan(300);
+});
+
+test('lines that are right need no commander', () => {
+  for (const [args] of readings) {
+    expect(readPlain(MAILX_OPTIONS, args.split(' ').filter(Boolean)), args).toBeDefined();
+  }
+  for (const [args] of sendings) expect(readPlain(MAILX_OPTIONS, args), args.join(' ')).toBeDefined();
 });

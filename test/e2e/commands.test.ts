@@ -215,6 +215,10 @@ describe('export', () => {
     expect(home.read('files/0002.eml')).toMatch(/^From: Ann/);
     expect(home.tmail(['export', 'box', 'all.json']).status).toBe(0);
     expect(home.read('all.json')).toBe(home.tmail(['-n', '-f', 'box', '--json']).out);
+    expect(home.tmail(['export', 'box', 'one.html', '2']).status).toBe(0);
+    expect(home.read('one.html')).toContain('<pre>&gt;From here</pre>');
+    expect(home.tmail(['export', 'box', 'pages', '--format', 'html']).status).toBe(0);
+    expect(readdirSync(home.path('pages'))).toEqual(['0001.html', '0002.html', '0003.html']);
     expect(home.tmail(['export', 'box', 'one.eml', '2']).status).toBe(0);
     expect(home.read('one.eml')).toBe(home.read('files/0002.eml'));
   });
@@ -224,13 +228,28 @@ describe('export', () => {
     home.write('box', box);
     home.run('mkdir', ['folder']);
     symlinkSync('nowhere', home.path('dangling'));
-    for (const format of ['mbox', 'maildir', 'eml', 'json']) {
+    for (const format of ['mbox', 'maildir', 'eml', 'html', 'json']) {
       const result = home.tmail(['export', 'box', name, '--format', format]);
       expect(result).toMatchObject({ status: 73, out: '', err: expect.stringMatching(/is there already/) });
     }
     expect(home.read('box')).toBe(box);
     expect(home.has('nowhere')).toBe(false);
   });
+});
+
+test.each([
+  ['gzip', ['-c']],
+  ['zstd', ['-qc']],
+] as const)('a mailbox packed by %s is read', (program, args) => {
+  const home = newHome();
+  home.write('box', letter('a') + letter('b'));
+  if (!has(program)) return;
+  home.run('sh', ['-c', `${program} ${args.join(' ')} box > packed`]);
+  expect(home.tmail(['-n', '-f', 'packed'], 'p 2\nq\n')).toMatchObject({
+    status: 0,
+    out: expect.stringContaining('message b'),
+  });
+  expect(home.tmail(['-n', '-f', 'packed', '--json=headers']).out.split('\n')).toHaveLength(3);
 });
 
 test('--version, version, help', () => {
