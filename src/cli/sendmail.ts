@@ -7,6 +7,7 @@
 import { readSync } from 'node:fs';
 import { EX, errnoOf, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
+import { localZone } from '../message/date.ts';
 import type { ParsedLine } from './command-line.ts';
 import { foundation, type Invocation, lazyOutbox, mailboxContext } from './services.ts';
 import { printError } from './stdio.ts';
@@ -140,7 +141,7 @@ export async function runSendmail(invocation: Invocation): Promise<number> {
     },
     hostname: base.hostname,
     now,
-    zone: -new Date(now).getTimezoneOffset(),
+    zone: localZone(now),
   });
   const all = [...new Set([...request.recipients, ...recipients])];
   if (all.length === 0) throw new UserError('no recipient in To, Cc or Bcc: nothing sent', USAGE);

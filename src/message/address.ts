@@ -46,12 +46,6 @@ export function localPart(address: string): string {
   return address.slice(address.lastIndexOf('!') + 1);
 }
 
-/** What stands behind the last `@`; '' for a bare name. */
-export function domainOf(address: string): string {
-  const at = address.lastIndexOf('@');
-  return at < 0 ? '' : address.slice(at + 1);
-}
-
 /** What has been read of one address so far. */
 interface Pending {
   /** Words before the bracket, as written; quoted strings without quotes. */

@@ -280,16 +280,9 @@ export function formatDate(seconds: number, zone: number): string {
   return `${date} ${clockText(local.getUTCHours(), local.getUTCMinutes(), local.getUTCSeconds())} ${sign}${two(Math.floor(offset / 60))}${two(offset % 60)}`;
 }
 
-/** `Mon Mar  3 10:00:00 2025` in the local time of this program (TZ): the date of a From_ line, as asctime(3) writes it. */
-export function ctime(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  const day = `${DAYS[date.getDay()]} ${MONTHS[date.getMonth()]} ${String(date.getDate()).padStart(2)}`;
-  return `${day} ${clockText(date.getHours(), date.getMinutes(), date.getSeconds())} ${date.getFullYear()}`;
-}
-
-/** Minutes east of UTC that local time is at that moment. */
-export function localZone(seconds: number): number {
-  return -new Date(seconds * 1000).getTimezoneOffset();
+/** Minutes east of UTC of this program's local time at that moment. */
+export function localZone(milliseconds: number): number {
+  return -new Date(milliseconds).getTimezoneOffset();
 }
 
 const clockText = (hour: number, minute: number, second: number): string =>

@@ -10,7 +10,7 @@ import { appendMessages } from '../mailbox/append.ts';
 import { type Address, formatAddress } from '../message/address.ts';
 import { decodeText } from '../message/charset.ts';
 import { type Attachment, compose, type Draft, newMessageId } from '../message/compose.ts';
-import { formatDate } from '../message/date.ts';
+import { formatDate, localZone } from '../message/date.ts';
 import { addressField, type Field } from '../message/fields.ts';
 import { charsetsOfLocale } from '../message/guess.ts';
 import { type DraftLetter, deadLetterPath, keepDeadLetter, removeDraft } from './drafts.ts';
@@ -135,7 +135,7 @@ async function handOn(sender: Sender, letter: Letter, body: Uint8Array): Promise
   const message = await compose(withBody(draft, body), {
     now: now(),
     hostname,
-    zone: zoneOf(now()),
+    zone: localZone(now()),
     eightBit: !smtp,
     decode: (bytes) => decodeText(bytes, undefined, localeCharsets(env)),
   });
@@ -188,11 +188,6 @@ function wayOut({ services, settings, from, verbose }: Sender): WayOut {
     explicitSender: from !== undefined || isSet(settings, 'from'),
     full: (list) => list.map(complete),
   };
-}
-
-/** Minutes east of UTC, at that time. */
-function zoneOf(milliseconds: number): number {
-  return -new Date(milliseconds).getTimezoneOffset();
 }
 
 function isThere(field: string | undefined): field is string {
@@ -257,7 +252,7 @@ export async function resendMessage(
   const { mta, explicitSender, verbose, full } = wayOut(sender);
   const message = build([
     ...[addressField('Resent-From', full([own.from])), addressField('Resent-To', full(recipients.to))].filter(isThere),
-    `Resent-Date: ${formatDate(Math.floor(now() / 1000), zoneOf(now()))}`,
+    `Resent-Date: ${formatDate(Math.floor(now() / 1000), localZone(now()))}`,
     `Resent-Message-ID: ${newMessageId(now(), hostname)}`,
   ]);
   const envelope = { from: own.from.address, recipients: recipients.to.map(({ address }) => address) };

@@ -5,6 +5,7 @@
  */
 import { isAbsolute, join, resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';
+import { localPart } from '../message/address.ts';
 import type { Services } from './io.ts';
 import type { Settings } from './session.ts';
 import { isSet } from './settings.ts';
@@ -45,7 +46,6 @@ export function recordPath(
 
 /** A file name from a correspondent's address: its local part, and never a path, since strangers choose it. */
 export function recordName(address: string): string {
-  const at = address.lastIndexOf('@');
-  const local = (at < 0 ? address : address.slice(0, at)).replace(/^"|"$/g, '');
+  const local = localPart(address).replace(/^"|"$/g, '');
   return local.replace(/[/\x00-\x20\x7f~+&%#|]/g, '_').replace(/^\.+/, '_') || 'unknown';
 }
