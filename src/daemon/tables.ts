@@ -168,10 +168,12 @@ class OpenTables implements Tables {
     this.#pollTimer.unref();
   }
 
+  /** Something changed: the files are read when they have been quiet for a moment. */
   #changed(): void {
-    clearTimeout(this.#quietTimer);
+    if (this.#quietTimer !== undefined) return;
     const before = fingerprint(this.#disk, this.#files);
     this.#quietTimer = setTimeout(() => {
+      this.#quietTimer = undefined;
       if (fingerprint(this.#disk, this.#files) !== before) this.#changed();
       else if (before !== this.#print) this.reload();
     }, QUIET);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadConfig, optionValue, qualifiedName } from '../../src/config/load.ts';
+import { loadConfig, optionValue, qualifiedName, settled } from '../../src/config/load.ts';
 import { fallbackText, OPTIONS } from '../../src/config/options.ts';
 import { isHostName } from '../../src/config/values.ts';
 import { ConfigError, UserError } from '../../src/core/errors.ts';
@@ -50,6 +50,36 @@ describe('loadConfig', () => {
     expect((await loadConfig({ root })).set.size).toBe(0);
   });
 
+  it('knows where to listen: on loopback, until it is told otherwise', async () => {
+    expect((await loadConfig({ root })).listen).toMatchObject([
+      { role: 'mta', address: { kind: 'tcp', host: '127.0.0.1', port: 25 }, origin: 'default' },
+    ]);
+    writeFileSync(
+      file,
+      '[[listen]]\nrole = "mta"\naddress = "127.0.0.1:0"\n\n[[listen]]\nrole = "lmtp"\naddress = "unix:/run/lmtp"\n',
+    );
+    expect((await loadConfig({ root })).listen).toMatchObject([
+      { role: 'mta', address: { host: '127.0.0.1', port: 0 }, origin: `${file}:1` },
+      { role: 'lmtp', address: { kind: 'unix', path: join(root, 'run/lmtp') }, origin: `${file}:5` },
+    ]);
+    writeFileSync(file, 'listen = ["0.0.0.0:25", "0.0.0.0:587"]\n');
+    expect((await loadConfig({ root })).listen.map(({ role }) => role)).toEqual(['mta', 'submission']);
+  });
+
+  it("takes the names that sendmail's users know", async () => {
+    writeFileSync(file, 'promiscuous_relay = true\nqueue_interval = "30m"\n[queue]\nwarn_after = ["5m", "4h"]\n');
+    const config = await loadConfig({ root });
+    expect(optionValue(config, 'relay.promiscuous')).toBe(true);
+    expect(settled(config, 'queue.interval')).toBe(1_800_000);
+    expect(settled(config, 'queue.warn_after')).toEqual([300_000, 14_400_000]);
+    expect(settled(config, 'queue.return_after')).toBe(432_000_000);
+  });
+
+  it('takes a path below the root for what it is', async () => {
+    writeFileSync(file, `[paths]\nspool = "${join(root, 'mail')}"\n`);
+    expect((await loadConfig({ root })).paths.spool).toBe(join(root, 'mail'));
+  });
+
   it('takes its root from TMAIL_ROOT', async () => {
     const config = await loadConfig({ env: { TMAIL_ROOT: root } });
     expect(config.root).toEqual({ value: root, origin: 'TMAIL_ROOT' });
@@ -77,6 +107,17 @@ describe('loadConfig', () => {
     ['a section that is none', 'hostname = "a"\npaths = "/srv"\n', 2, /paths is a section/],
     ['a list of sections', '[[paths]]\nspool = "/a"\n', 1, /paths is a section/],
     ['a negative number', '[mailbox]\nlock_timeout = -1\n', 2, /must be a number of seconds/],
+    [
+      'an unknown role',
+      '[[listen]]\nrole = "mta"\naddress = "127.0.0.1:25"\n[[listen]]\nrole = "x"\n',
+      5,
+      /^.*role must be/,
+    ],
+    ['a listener nowhere', '[[listen]]\nrole = "mta"\n', 1, /address must be a text in quotes like/],
+    ['no listener', 'listen = []\n', 1, /must listen somewhere/],
+    ['a wrong time', '[queue]\nwarn_after = ["4h", "soon"]\n', 2, /warn_after must be a time like/],
+    ['an option under two names', 'max_hops = 3\n[limits]\nhops = 4\n', 3, /limits.hops is set in .*:1, too/],
+    ['a wrong choice', '[log]\nformat = "xml"\n', 2, /format must be one of "json", "maillog"/],
     ['a text for a number', '[mailbox]\nlock_timeout = "5"\n', 2, /must be a number of seconds/],
   ];
   it.each(faults)('names file and line of %s', async (_, text, line, words) => {
