@@ -5,11 +5,13 @@
  * at work, so that a slow host holds up nobody else. A transport gets many jobs at once: one connection or one lock
  * serves them all. A success frees whatever else waits for that destination.
  *
+ * A destination that cannot be reached is asked once, not once for each batch.
+ *
  * Order that keeps every promise: the transport says that a message is durably elsewhere; a report is committed to the queue;
  * only then the entry's new state is written. A crash in between repeats a delivery or a report, and loses neither.
  */
 import { MailError, reasonOf } from '../core/errors.ts';
-import { isDone, type QueueEntry, type QueueId, type Reason, type RecipientState } from './entry.ts';
+import { isDone, type QueueEntry, type QueueId, type RecipientState } from './entry.ts';
 import { afterAttempt, MINUTE, type Outcome, type Reports, type ScheduleSettings } from './schedule.ts';
 import type { Spool } from './spool.ts';
 
@@ -28,6 +30,9 @@ export interface Transport {
   deliver(jobs: readonly Job[], answer: (job: Job, outcomes: readonly Outcome[]) => void): Promise<void>;
 }
 
+/** Ways out by the names that sendmail's statistics have for them; `relay`: a host that tables or options name. */
+export type Mailer = 'local' | 'esmtp' | 'relay' | 'prog' | 'file';
+
 export interface Routing {
   /** Jobs with the same key share transports: `smtp:mx.example.com`, `local:lee`. */
   readonly destination: string;
@@ -36,6 +41,8 @@ export interface Routing {
   readonly concurrency: number;
   /** Milliseconds that a first job waits for others to go with it; 0 when not given. */
   readonly linger?: number;
+  /** For the log and the statistics. */
+  readonly mailer?: Mailer;
 }
 
 /** Where a recipient goes now; an Outcome when that is settled without a transport (no such host). */
@@ -51,8 +58,8 @@ export interface RunnerOptions {
   readonly after: (milliseconds: number, run: () => void) => () => void;
   /** Puts the reports that are due into the queue (RFC 3464); resolves when they are on stable storage. */
   readonly report: (entry: QueueEntry, reports: Reports) => Promise<void>;
-  /** Something happened to a recipient; for the log and the statistics. */
-  readonly event: (entry: QueueEntry, recipient: RecipientState, outcome: Outcome) => void;
+  /** Something happened to a recipient, which is as it is after that; for the log and the statistics. */
+  readonly event: (entry: QueueEntry, recipient: RecipientState, outcome: Outcome, mailer: Mailer | undefined) => void;
   /** What only a fault of ours or of the disk explains. */
   readonly problem: (error: unknown) => void;
 }
@@ -60,6 +67,11 @@ export interface RunnerOptions {
 /** Jobs that a transport is given at once. */
 const BATCH = 100;
 const LONGEST_SLEEP = 60 * 60 * 1000;
+/** Wakes come no closer than this: each looks at the whole queue. */
+const WAKE_STEP = 1000;
+/** RFC 3463 3.5: the host does not answer, its name cannot be looked up. Who else waits for it would fare no better. */
+const UNREACHABLE: ReadonlySet<string> = new Set(['4.4.1', '4.4.3']);
+const NO_ANSWER: Outcome = { kind: 'deferred', reason: { status: '4.3.0', text: 'the transport gave no answer' } };
 
 interface Line {
   readonly routing: Routing;
@@ -67,13 +79,28 @@ interface Line {
   working: number;
 }
 
+/** What became of some recipients of an entry, by index. */
+interface Settlement {
+  readonly id: QueueId;
+  readonly outcomes: ReadonlyMap<number, Outcome>;
+  /** How they went; undefined when there was no transport. */
+  readonly routing?: Routing;
+}
+
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #lines = new Map<string, Line>();
-  /** Recipients that a line or transport has, as `ID/index`. */
+  /** Recipients that are on their way (routed, in a line, at a transport, being recorded), as `ID/index`. */
   readonly #busy = new Set<string>();
-  /** Where a waiting recipient was last on its way to, as `ID/index`. */
-  readonly #destinations = new Map<string, string>();
+  /** Those of them that a transport has. */
+  readonly #atWork = new Set<string>();
+  /** Those whose outcome an administrator decides at this moment. */
+  readonly #concluding = new Set<string>();
+  /** Deferred recipients by the destination that did not take them, as `ID/index`. */
+  readonly #parked = new Map<string, Set<string>>();
+  readonly #parkedAt = new Map<string, string>();
+  /** Outcomes whose report could not be written yet: what cancels the next attempt. */
+  readonly #unreported = new Map<Settlement, () => void>();
   #cancelTimer: (() => void) | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #draining = false;
@@ -101,11 +128,42 @@ export class Runner {
     const now = this.#options.now();
     const due: number[] = [];
     entry.recipients.forEach((recipient, index) => {
-      if (recipient.status !== 'queued' || this.#busy.has(key(entry.id, index))) return;
-      if (recipient.nextTry <= now) due.push(index);
-      else this.#wakeBy(recipient.nextTry);
+      if (recipient.status !== 'queued') return;
+      if (recipient.nextTry > now) this.#wakeBy(recipient.nextTry);
+      else if (!this.#busy.has(key(entry.id, index))) due.push(index);
     });
     if (due.length > 0) void this.#dispatch(entry, due);
+  }
+
+  /** Indices of the recipients that a transport has at this moment. */
+  atWork(entry: QueueEntry): number[] {
+    return [...entry.recipients.keys()].filter((index) => this.#atWork.has(key(entry.id, index)));
+  }
+
+  /**
+   * Gives every recipient that waits the same outcome: an administrator returns or deletes a message. Those that a transport
+   * has at this moment are left to it; `atWork` counts them. Resolves when reports and outcomes are on stable storage.
+   * @throws MailError (temporary) when the disk does not let us; then nothing has changed.
+   */
+  async conclude(id: QueueId, outcome: Outcome): Promise<{ readonly concluded: number; readonly atWork: number }> {
+    const entry = this.#options.spool.get(id);
+    if (entry === undefined) return { concluded: 0, atWork: 0 };
+    const waiting = [...entry.recipients.keys()].filter((index) => entry.recipients[index]?.status === 'queued');
+    const chosen = waiting.filter((index) => !this.#atWork.has(key(id, index)));
+    const names = chosen.map((index) => key(id, index));
+    // Those in a line stay there, and are left out when their turn comes.
+    const added = names.filter((name) => !this.#busy.has(name));
+    for (const name of added) this.#busy.add(name);
+    for (const name of names) this.#concluding.add(name);
+    try {
+      if (chosen.length > 0) await this.#record({ id, outcomes: new Map(chosen.map((index) => [index, outcome])) });
+    } finally {
+      for (const name of names) this.#concluding.delete(name);
+      for (const name of added) this.#busy.delete(name);
+      for (const name of names) this.#unpark(name);
+      this.#tellIdle();
+    }
+    return { concluded: chosen.length, atWork: waiting.length - chosen.length };
   }
 
   /** Takes no new work; resolves when what is under way has ended. */
@@ -115,12 +173,21 @@ export class Runner {
     for (const line of this.#lines.values()) {
       for (const job of line.waiting.splice(0)) this.#release(job);
     }
+    // A later process finds these recipients as they were, and tries them again: twice rather than never.
+    for (const [{ id, outcomes }, cancel] of this.#unreported) {
+      cancel();
+      for (const index of outcomes.keys()) this.#busy.delete(key(id, index));
+    }
+    this.#unreported.clear();
     if (this.#busy.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   async #dispatch(entry: QueueEntry, due: readonly number[]): Promise<void> {
-    for (const index of due) this.#busy.add(key(entry.id, index));
+    for (const index of due) {
+      this.#busy.add(key(entry.id, index));
+      this.#unpark(key(entry.id, index));
+    }
     const byDestination = new Map<string, { routing: Routing; recipients: number[] }>();
     const settled = new Map<number, Outcome>();
     for (const index of due) {
@@ -131,12 +198,11 @@ export class Runner {
         settled.set(index, routing);
         continue;
       }
-      this.#destinations.set(key(entry.id, index), routing.destination);
       const group = byDestination.get(routing.destination);
       if (group === undefined) byDestination.set(routing.destination, { routing, recipients: [index] });
       else group.recipients.push(index);
     }
-    if (settled.size > 0) await this.#settle(entry.id, settled);
+    if (settled.size > 0) await this.#settle({ id: entry.id, outcomes: settled });
     for (const { routing, recipients } of byDestination.values()) {
       this.#enqueue(routing, { entry, recipients, content: () => this.#options.spool.read(entry.id) });
     }
@@ -151,14 +217,14 @@ export class Runner {
   }
 
   #enqueue(routing: Routing, job: Job): void {
+    if (this.#draining) {
+      this.#release(job);
+      return;
+    }
     let line = this.#lines.get(routing.destination);
     if (line === undefined) {
       line = { routing, waiting: [], working: 0 };
       this.#lines.set(routing.destination, line);
-    }
-    if (this.#draining) {
-      this.#release(job);
-      return;
     }
     line.waiting.push(job);
     if (line.waiting.length > 1) return;
@@ -171,101 +237,148 @@ export class Runner {
     const line = this.#lines.get(destination);
     if (line === undefined) return;
     while (line.waiting.length > 0 && line.working < line.routing.concurrency) {
+      const jobs = line.waiting.splice(0, BATCH).flatMap((job) => this.#stillWanted(job));
+      if (jobs.length === 0) continue;
       line.working += 1;
-      void this.#work(destination, line, line.waiting.splice(0, BATCH));
+      void this.#work(destination, line, jobs);
     }
+    if (line.waiting.length === 0 && line.working === 0) this.#lines.delete(destination);
+  }
+
+  /** The job without what was held, returned or deleted while it stood in line. */
+  #stillWanted(job: Job): Job[] {
+    const { id } = job.entry;
+    const entry = this.#options.spool.get(id);
+    const wanted =
+      entry === undefined || entry.held !== undefined
+        ? []
+        : job.recipients.filter(
+            (index) => entry.recipients[index]?.status === 'queued' && !this.#concluding.has(key(id, index)),
+          );
+    if (wanted.length === job.recipients.length) return [job];
+    this.#release({ ...job, recipients: job.recipients.filter((index) => !wanted.includes(index)) });
+    return wanted.length === 0 ? [] : [{ ...job, recipients: wanted }];
   }
 
   async #work(destination: string, line: Line, jobs: readonly Job[]): Promise<void> {
     const open = new Set(jobs);
     const settling: Promise<void>[] = [];
+    const { routing } = line;
     let succeeded = false;
+    let reachable = false;
+    let unreachable: Outcome | undefined;
+    for (const { entry, recipients } of jobs) for (const index of recipients) this.#atWork.add(key(entry.id, index));
     const answer = (job: Job, outcomes: readonly Outcome[]) => {
       if (!open.delete(job)) return;
-      if (outcomes.some(({ kind }) => kind === 'delivered' || kind === 'relayed')) succeeded = true;
-      settling.push(this.#settle(job.entry.id, byIndex(job, outcomes)));
+      for (const outcome of outcomes) {
+        if (outcome.kind === 'delivered' || outcome.kind === 'relayed') succeeded = true;
+        if (outcome.kind === 'deferred' && UNREACHABLE.has(outcome.reason.status)) unreachable = outcome;
+        else reachable = true;
+      }
+      settling.push(this.#settle({ id: job.entry.id, outcomes: byIndex(job, outcomes), routing }));
     };
-    try {
-      await line.routing.transport.deliver(jobs, answer);
-      for (const job of open) this.#defer(job, { status: '4.3.0', text: 'the transport gave no answer' }, settling);
-    } catch (error) {
-      const outcome = failureOutcome(error);
-      for (const job of [...open])
+    const answerAll = (rest: Iterable<Job>, outcome: Outcome) => {
+      for (const job of [...rest])
         answer(
           job,
           job.recipients.map(() => outcome),
         );
+    };
+    try {
+      await routing.transport.deliver(jobs, answer);
+      answerAll(open, NO_ANSWER);
+    } catch (error) {
+      answerAll(open, failureOutcome(error));
+    }
+    if (unreachable !== undefined && !reachable) {
+      const rest = line.waiting.splice(0);
+      for (const job of rest) open.add(job);
+      answerAll(rest, unreachable);
     }
     await Promise.all(settling);
     line.working -= 1;
-    if (line.waiting.length === 0 && line.working === 0) this.#lines.delete(destination);
     if (succeeded) await this.#free(destination);
     this.#start(destination);
     this.#tellIdle();
   }
 
-  #defer(job: Job, reason: Reason, settling: Promise<void>[]): void {
-    const outcome: Outcome = { kind: 'deferred', reason };
-    settling.push(
-      this.#settle(
-        job.entry.id,
-        byIndex(
-          job,
-          job.recipients.map(() => outcome),
-        ),
-      ),
-    );
-  }
-
-  /** Writes outcomes into the entry. Should that fail they are known until a crash: then twice, rather than never. */
-  async #settle(id: QueueId, outcomes: ReadonlyMap<number, Outcome>): Promise<void> {
-    const { spool, now, schedule, report, event, problem } = this.#options;
+  /** Writes outcomes into the entry. While a report cannot be written they are kept, and nobody is tried again for it. */
+  async #settle(settlement: Settlement): Promise<void> {
+    const { spool, after, problem } = this.#options;
+    const { id, outcomes, routing } = settlement;
+    const names = [...outcomes.keys()].map((index) => key(id, index));
     try {
-      const before = spool.get(id);
-      if (before === undefined) return;
-      const { entry, reports } = afterAttempt(before, outcomes, now(), schedule());
-      for (const [index, outcome] of outcomes) {
-        const recipient = entry.recipients[index];
-        if (recipient !== undefined) event(entry, recipient, outcome);
-      }
-      if (reports.delayed.length + reports.failed.length + reports.succeeded.length > 0) await report(entry, reports);
-      // While the report was written, other recipients of the message may have got their outcomes.
-      const current = spool.get(id) ?? before;
-      const recipients = current.recipients.map((one, index) =>
-        outcomes.has(index) ? (entry.recipients[index] ?? one) : one,
-      );
-      const merged = { ...current, recipients };
-      await (isDone(merged) ? this.#finish(merged) : spool.update(merged));
+      await this.#record(settlement);
     } catch (error) {
       problem(error);
-    } finally {
-      for (const index of outcomes.keys()) {
-        const name = key(id, index);
-        this.#busy.delete(name);
-        if (spool.get(id)?.recipients[index]?.status !== 'queued') this.#destinations.delete(name);
+      if (!this.#draining) {
+        for (const name of names) this.#atWork.add(name);
+        const again = () => {
+          this.#unreported.delete(settlement);
+          void this.#settle(settlement);
+        };
+        this.#unreported.set(settlement, after(MINUTE, again));
+        return;
       }
-      const left = spool.get(id);
-      if (left !== undefined && !isDone(left)) this.consider(left);
-      this.#tellIdle();
     }
+    const left = spool.get(id);
+    for (const [index] of outcomes) {
+      const name = key(id, index);
+      this.#busy.delete(name);
+      this.#atWork.delete(name);
+      if (routing !== undefined && left?.recipients[index]?.status === 'queued') this.#park(name, routing.destination);
+    }
+    if (left !== undefined && !isDone(left)) this.consider(left);
+    this.#tellIdle();
+  }
+
+  /**
+   * Has outcomes reported, logs them, and writes them down. Throws when the report cannot be written, and nothing has changed;
+   * should the entry's new state not be writable, it is known until a crash.
+   */
+  async #record({ id, outcomes, routing }: Settlement): Promise<void> {
+    const { spool, now, schedule, report, event, problem } = this.#options;
+    const before = spool.get(id);
+    if (before === undefined) return;
+    const { entry, reports } = afterAttempt(before, outcomes, now(), schedule());
+    if (reports.delayed.length + reports.failed.length + reports.succeeded.length > 0) await report(entry, reports);
+    for (const [index, outcome] of outcomes) {
+      const recipient = entry.recipients[index];
+      if (recipient !== undefined && before.recipients[index]?.status === 'queued')
+        event(entry, recipient, outcome, routing?.mailer);
+    }
+    // While the report was written, other recipients of the message may have got their outcomes.
+    const current = spool.get(id);
+    if (current === undefined) return;
+    const recipients = current.recipients.map((one, index) =>
+      outcomes.has(index) ? (entry.recipients[index] ?? one) : one,
+    );
+    const merged = { ...current, recipients };
+    await (isDone(merged) ? this.#finish(merged) : spool.update(merged).catch(problem));
   }
 
   /** A destination works again: who else waits for it need not wait longer. */
   async #free(destination: string): Promise<void> {
-    const { spool, now } = this.#options;
+    const { spool, now, problem } = this.#options;
     const freed = new Map<QueueId, Set<number>>();
-    for (const [name, where] of this.#destinations) {
-      if (where !== destination || this.#busy.has(name)) continue;
+    for (const name of this.#parked.get(destination) ?? []) {
       const [id, index] = name.split('/') as [QueueId, string];
-      freed.set(id, (freed.get(id) ?? new Set()).add(Number(index)));
+      const indices = freed.get(id);
+      if (indices === undefined) freed.set(id, new Set([Number(index)]));
+      else indices.add(Number(index));
     }
-    for (const [id, indices] of freed) {
+    if (freed.size === 0) return;
+    const entries = [...freed].flatMap(([id, indices]) => {
       const entry = spool.get(id);
-      if (entry === undefined) continue;
-      const recipients = entry.recipients.map((one, index) => (indices.has(index) ? { ...one, nextTry: now() } : one));
-      await spool.update({ ...entry, recipients }).catch(this.#options.problem);
+      if (entry === undefined || entry.held !== undefined) return [];
+      const soon = entry.recipients.map((one, index) => (indices.has(index) ? { ...one, nextTry: now() } : one));
+      return [{ ...entry, recipients: soon }];
+    });
+    await Promise.all(entries.map((entry) => spool.update(entry).catch(problem)));
+    for (const { id } of entries) {
+      const entry = spool.get(id);
+      if (entry !== undefined) this.consider(entry);
     }
-    if (freed.size > 0) this.wake();
   }
 
   /** Takes an entry that is done out of the queue; when the disk does not let us, a later look tries again. */
@@ -280,16 +393,34 @@ export class Runner {
     }
   }
 
+  #park(name: string, destination: string): void {
+    const names = this.#parked.get(destination);
+    if (names === undefined) this.#parked.set(destination, new Set([name]));
+    else names.add(name);
+    this.#parkedAt.set(name, destination);
+  }
+
+  #unpark(name: string): void {
+    const destination = this.#parkedAt.get(name);
+    if (destination === undefined) return;
+    this.#parkedAt.delete(name);
+    const names = this.#parked.get(destination);
+    names?.delete(name);
+    if (names?.size === 0) this.#parked.delete(destination);
+  }
+
   #wakeBy(time: number): void {
-    if (time >= this.#wakeAt) return;
+    const step = Math.ceil(time / WAKE_STEP) * WAKE_STEP;
+    if (step >= this.#wakeAt || this.#draining) return;
     this.#cancelTimer?.();
-    this.#wakeAt = time;
+    this.#wakeAt = step;
     const { now, after } = this.#options;
-    this.#cancelTimer = after(Math.min(Math.max(0, time - now()), LONGEST_SLEEP), () => this.wake());
+    this.#cancelTimer = after(Math.min(Math.max(0, step - now()), LONGEST_SLEEP), () => this.wake());
   }
 
   #release(job: Job): void {
     for (const index of job.recipients) this.#busy.delete(key(job.entry.id, index));
+    this.#tellIdle();
   }
 
   #tellIdle(): void {
@@ -303,8 +434,7 @@ function key(id: QueueId, index: number): string {
 }
 
 function byIndex(job: Job, outcomes: readonly Outcome[]): Map<number, Outcome> {
-  const nothing: Outcome = { kind: 'deferred', reason: { status: '4.3.0', text: 'the transport gave no answer' } };
-  return new Map(job.recipients.map((index, at) => [index, outcomes[at] ?? nothing]));
+  return new Map(job.recipients.map((index, at) => [index, outcomes[at] ?? NO_ANSWER]));
 }
 
 /** What a thrown error means for a recipient: when in doubt, temporary. */
