@@ -24,7 +24,9 @@ export const DEFAULT_SCHEDULE: ScheduleSettings = { interval: HOUR, warnAfter: [
 
 /** What one attempt meant for one recipient. */
 export type Outcome =
-  | { readonly kind: 'delivered' | 'relayed'; readonly reason: Reason }
+  | { readonly kind: 'delivered'; readonly reason: Reason }
+  /** `reports`: the other host took the wish for reports along, and will send them (RFC 3461 5.2.2). */
+  | { readonly kind: 'relayed'; readonly reason: Reason; readonly reports: boolean }
   | { readonly kind: 'discarded'; readonly reason: Reason }
   /** Try again later. */
   | { readonly kind: 'deferred'; readonly reason: Reason }
@@ -79,7 +81,8 @@ export function afterAttempt(
       return failed;
     }
     const done: RecipientState = { ...tried, status: outcome.kind };
-    if (outcome.kind !== 'discarded' && recipient.notify?.includes('success') === true) reports.succeeded.push(done);
+    const ours = outcome.kind === 'delivered' || (outcome.kind === 'relayed' && !outcome.reports);
+    if (ours && recipient.notify?.includes('success') === true) reports.succeeded.push(done);
     return done;
   });
   return { entry: { ...entry, recipients }, reports };

@@ -112,6 +112,11 @@ export class SmtpConnection {
     return this.#broken === undefined && !this.#socket.destroyed;
   }
 
+  /** The host takes the wish for delivery reports along (RFC 3461). */
+  get reports(): boolean {
+    return this.#extensions.has('DSN');
+  }
+
   /** Whether the host takes the message at all; a Reply as the host would have given it when not. */
   refusal(entry: QueueEntry): Reply | undefined {
     const size = this.#extensions.get('SIZE');

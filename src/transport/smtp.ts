@@ -101,14 +101,13 @@ async function deliverOne(
   connection: SmtpConnection,
   job: Job,
 ): Promise<{ readonly outcomes: readonly Outcome[]; readonly reusable: boolean }> {
-  const { host } = connection.endpoint;
   const refusal = connection.refusal(job.entry);
-  if (refusal !== undefined) return { outcomes: same(job, outcomeOf(refusal, host)), reusable: true };
+  if (refusal !== undefined) return { outcomes: same(job, outcomeOf(refusal, connection)), reusable: true };
   const recipients = job.recipients
     .map((index) => job.entry.recipients[index])
     .filter((one): one is RecipientState => one !== undefined);
   const answers = await connection.send(job.entry, recipients, job.content);
-  return { outcomes: answers.recipients.map((reply) => outcomeOf(reply, host)), reusable: answers.reusable };
+  return { outcomes: answers.recipients.map((reply) => outcomeOf(reply, connection)), reusable: answers.reusable };
 }
 
 /** The hosts to try in order, or what to make of their absence. */
@@ -181,11 +180,18 @@ function outcomeOfLookUp(error: unknown, host: string): Outcome {
   return deferred({ status: '4.4.3', text: `${host}: the name server does not answer` });
 }
 
-function outcomeOf(reply: Reply, host: string): Outcome {
-  const text = `${reply.code} ${textOf(reply)}`;
-  const reason: Reason = { status: statusOf(reply), text, host };
-  if (reply.code < 300) return { kind: 'relayed', reason };
+function outcomeOf(reply: Reply, { endpoint, reports }: Pick<SmtpConnection, 'endpoint' | 'reports'>): Outcome {
+  if (reply.code < 300) return { kind: 'relayed', reason: reasonOf(reply, endpoint.host), reports };
+  return refusalOf(reply, endpoint.host);
+}
+
+function refusalOf(reply: Reply, host: string): Outcome {
+  const reason = reasonOf(reply, host);
   return reply.code >= 500 ? failed(reason) : deferred(reason);
+}
+
+function reasonOf(reply: Reply, host: string): Reason {
+  return { status: statusOf(reply), text: `${reply.code} ${textOf(reply)}`, host };
 }
 
 /** The enhanced status code of a reply, or the plainest one of its class (RFC 3463). */
@@ -195,7 +201,7 @@ function statusOf(reply: Reply): string {
 }
 
 function outcomeOfError(error: unknown, host: string): Outcome {
-  if (error instanceof ReplyError) return outcomeOf(error.reply, host);
+  if (error instanceof ReplyError) return refusalOf(error.reply, host);
   if (error instanceof ConnectionError) return deferred({ status: error.status, text: error.message });
   throw error;
 }

@@ -6,7 +6,8 @@ import { afterAttempt, backOff, DAY, DEFAULT_SCHEDULE, HOUR, MINUTE, type Outcom
 const reason = { status: '4.4.1', text: 'Connection refused' };
 const later: Outcome = { kind: 'deferred', reason };
 const never: Outcome = { kind: 'failed', reason: { status: '5.1.1', text: 'User unknown' } };
-const taken: Outcome = { kind: 'relayed', reason: { status: '2.0.0', text: '250 OK' } };
+const taken: Outcome = { kind: 'relayed', reason: { status: '2.0.0', text: '250 OK' }, reports: false };
+const passedOn: Outcome = { ...taken, reports: true };
 
 function recipient(changes: Partial<RecipientState> = {}): RecipientState {
   const address = 'lee@far.example';
@@ -78,6 +79,7 @@ describe('after an attempt', () => {
     [[], never, 0, []],
     [[], later, 5 * HOUR, []],
     [['success'], taken, 0, ['succeeded']],
+    [['success'], passedOn, 0, []],
     [['success'], never, 0, []],
     [['failure'], later, 5 * HOUR, []],
     [['failure', 'delay'], later, 5 * HOUR, ['delayed']],
