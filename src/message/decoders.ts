@@ -105,6 +105,7 @@ function webDecoder(name: string): Decoder | undefined {
     const decode: Decoder = (bytes) => decoder.decode(bytes);
     // "replacement" and "x-user-defined" are the web's own, not charsets of mail: TextDecoder of Node has neither.
     if (decoder.encoding === 'windows-1252') return decodeWestern;
+    if (decoder.encoding === 'iso-2022-jp') return (bytes) => decode(withoutIdleEscapes(bytes));
     if (decoder.encoding === 'gbk') return webDecoder('gb18030');
     if (decoder.encoding === 'euc-kr') return withIconv(decode, /\ufffd/, 'cp949');
     if (decoder.encoding === 'big5') return withIconv(decode, /[\ufffd\ue000-\uf8ff]/, 'big5-hkscs');
@@ -112,6 +113,16 @@ function webDecoder(name: string): Decoder | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * ISO-2022-JP without switches that switch nothing: where words were joined, one to ASCII is followed by one back, and the
+ * decoder of the web takes that for an attack.
+ */
+function withoutIdleEscapes(bytes: Uint8Array): Uint8Array {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  const idle = /\x1b(?:\([BJI]|\$[@B])(?=\x1b[($])/g;
+  return idle.test(text) ? Buffer.from(text.replace(idle, ''), 'latin1') : bytes;
 }
 
 /** What windows-1252 has where Latin-1 has C1 controls; Node 20 to 22 leave those as they are. */

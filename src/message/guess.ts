@@ -17,6 +17,8 @@ const LONG = 64;
 const HINT = 1;
 
 const USUAL = ['gb18030', 'big5', 'shift_jis', 'euc-jp', 'euc-kr', 'windows-1251', 'koi8-r', 'windows-1252'];
+/** For the charset that is likeliest where one octet is all there is to go by. */
+const PRIOR: Readonly<Record<string, number>> = { 'windows-1252': 0.6 };
 
 const COMMON = {
   /** Characters that fill Chinese text, simplified and traditional, and those of subjects and names. */
@@ -110,7 +112,7 @@ function sampleOf(bytes: Uint8Array): Uint8Array {
 
 function candidates(sample: Uint8Array, hints: readonly string[]): Map<string, number> {
   const found = new Map<string, number>();
-  for (const name of USUAL) found.set(name, 0);
+  for (const name of USUAL) found.set(name, PRIOR[name] ?? 0);
   if (highOctets(sample) >= LONG) {
     const name = detect(sample);
     if (name !== undefined) found.set(name, 0.5);
@@ -171,6 +173,8 @@ function weightOf(character: string, code: number, before: string): number {
   if (code >= 0x3000 && code <= 0x3002) return 1.5;
   if (code >= 0xff01 && code <= 0xff5e) return 1;
   if (code >= 0xff61 && code <= 0xff9f) return -0.5;
+  // Cyrillic letters of few languages: more often another charset's signs.
+  if (code >= 0x460 && code < 0x530) return 0;
   if (/\p{L}/u.test(character)) {
     if (/[a-z]/i.test(before) && code < 0x1000) return -1.5;
     return /\p{Lu}/u.test(character) && /\p{Ll}/u.test(before) ? -1.5 : 1;

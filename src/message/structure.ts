@@ -39,7 +39,7 @@ export interface Part {
 export const MAX_DEPTH = 100;
 export const MAX_PARTS = 10_000;
 /** RFC 2046 5.1.1 allows 70; mailers have written longer ones. */
-const LONGEST_BOUNDARY = 500;
+const LONGEST_BOUNDARY = 10_000;
 
 /** A part while its end is not known. */
 type Growing = { -readonly [Key in keyof Part]: Part[Key] } & { parts: Growing[]; message: Growing | undefined };
@@ -76,7 +76,7 @@ class Walk {
       this.#leaveDownTo(line.level, line.start);
       const multipart = this.#open[line.level];
       if (line.closes) this.#forget(line.level);
-      else if (line.end < this.#content.length && multipart !== undefined) {
+      else if (multipart !== undefined && this.#partFollows(line)) {
         const digest = multipart.part.type === 'multipart/digest';
         multipart.part.parts.push(this.#enter(line.end, digest ? 'message/rfc822' : undefined));
       }
@@ -84,6 +84,11 @@ class Walk {
     }
     for (const { part } of this.#open) part.end = this.#content.length;
     return root;
+  }
+
+  /** Boundary lines one behind the other separate nothing, and neither does one at the end. */
+  #partFollows({ end, level }: Delimiter): boolean {
+    return end < this.#content.length && (this.#content[end] !== 0x2d || this.#delimiterAt(end)?.level !== level);
   }
 
   /** Begins the part whose header is at `start`, and the message in it when it is one. */

@@ -21,6 +21,7 @@ describe('by label', () => {
     ['ks_c_5601-1987', written('뷁 가나다', 'cp949'), '뷁 가나다'],
     ['cp949', written('가나다', 'cp949'), '가나다'],
     ['iso-2022-jp', latin1('\x1b$B$3$s\x1b(B!'), 'こん!'],
+    ['iso-2022-jp', latin1('\x1b$B%F%9%H\x1b(B\x1b$B%F\x1b(B\x1b(B'), 'テストテ'],
     ['cp50220', latin1('\x1b$B$3$s\x1b(B!'), 'こん!'],
     ['x-sjis', written('テスト', 'shift_jis'), 'テスト'],
     ['cp932', written('テスト', 'shift_jis'), 'テスト'],
@@ -89,6 +90,8 @@ describe('by guess', () => {
     ['windows-1252', 'Grüße aus Köln'],
     ['windows-1252', 'Formação, Verão'],
     ['windows-1252', 'Müller'],
+    ['windows-1252', '´!'],
+    ['windows-1252', 'café'],
     ['windows-1252', 'it’s “fine” – 5 €'],
   ])('%s: %s', (charset, text) => {
     expect(decodeText(written(text, charset), undefined)).toBe(text);

@@ -62,7 +62,17 @@ describe('parseStructure', () => {
       `${head('b')}--b\nno header\n\nmore\n--b--\n`,
       'multipart/mixed(text/plain "no header\\n\\nmore")',
     ],
-    ['empty parts', `${head('b')}--b\n\n--b\n--b--\n`, 'multipart/mixed(text/plain "", text/plain "")'],
+    [
+      'boundary twice',
+      `${head('b')}--b\n--b\nContent-Type: text/html\n\none\n--b\n--b\n--b--\n`,
+      'multipart/mixed(text/html "one")',
+    ],
+    [
+      'long boundary',
+      `${head('b'.repeat(5000))}--${'b'.repeat(5000)}\n\none\n--${'b'.repeat(5000)}--\n`,
+      'multipart/mixed(text/plain "one")',
+    ],
+    ['empty parts', `${head('b')}--b\n\n--b\n--b--\n`, 'multipart/mixed(text/plain "")'],
     ['no boundary line', `${head('b')}text\n`, 'multipart/mixed "text\\n"'],
     ['no boundary parameter', 'Content-Type: multipart/mixed\n\n--b\n\none\n', 'multipart/mixed "--b\\n\\none\\n"'],
     ['blanks behind the boundary', `${head('b')}--b \t\n\none\n--b-- \n`, 'multipart/mixed(text/plain "one")'],
