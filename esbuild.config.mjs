@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 import { build, transform } from 'esbuild';
@@ -27,6 +27,25 @@ const top = dirname(fileURLToPath(import.meta.url));
 process.chdir(top);
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const target = 'node20.19';
+const common = {
+  bundle: true,
+  write: false,
+  metafile: true,
+  platform: 'node',
+  target,
+  minifySyntax: true,
+  minifyWhitespace: true,
+  external: ['koffi'],
+  define: {
+    'process.env.NODE_ENV': '"production"',
+    'import.meta.dirname': '__dirname',
+    'import.meta.url': '__filename',
+    TMAIL_VERSION: JSON.stringify(version),
+  },
+  logLevel: 'warning',
+};
+const MAIN = 'src/cli/main.ts';
+
 /** What is run to fill the code cache: [arguments, standard input]. BOX and ROOT stand for a mailbox and a mail system. */
 const SESSIONS = [
   [['--root', 'ROOT', '-N', '-u', 'lee'], 'h\n1\n\nt 2\nz\nf *\n/x\nd 3\nu 3\nd 3-4\ns 5 saved\nset\nx\n'],
@@ -77,58 +96,82 @@ async function kernel() {
   if (error) throw new Error(`scan kernel: ${error.message}\n${stderr}`);
 }
 
+/**
+ * start.js: every module that main.ts imports statically, as one; what others need of it is exported under the module's
+ * path. The rest: chunks of what is imported dynamically, which ask for `./start.js#PATH`.
+ */
 async function program() {
-  const { outputFiles, metafile } = await build({
-    entryPoints: { main: 'src/cli/main.ts' },
-    outdir: out,
-    bundle: true,
-    splitting: true,
-    write: false,
-    metafile: true,
-    format: 'esm',
-    platform: 'node',
-    target,
-    minifySyntax: true,
-    minifyWhitespace: true,
-    chunkNames: '[name]-[hash]',
-    external: ['koffi'],
-    define: {
-      'process.env.NODE_ENV': '"production"',
-      'import.meta.dirname': '__dirname',
-      'import.meta.url': '__filename',
-      TMAIL_VERSION: JSON.stringify(version),
-    },
-    logLevel: 'warning',
+  const { metafile } = await build({ ...common, entryPoints: [MAIN], outdir: out, splitting: true, format: 'esm' });
+  const { always, later, shared } = divide(metafile.inputs);
+  const stdin = shared.map((path) => `export * as ${JSON.stringify(path)} from ${JSON.stringify(`./${path}`)};`);
+  stdin.push(`import ${JSON.stringify(`./${MAIN}`)};`);
+  const start = await build({
+    ...common,
+    stdin: { contents: stdin.join('\n'), resolveDir: top, sourcefile: 'start.ts' },
+    outfile: join(out, 'start.js'),
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    plugins: [{ name: 'later', setup: (setup) => onImport(setup, 'dynamic-import', (path) => later.get(path)) }],
+    minify: true,
   });
-  const always = loadedAtStart(metafile);
-  const pack = [];
-  for (const { path, text } of outputFiles) {
-    const { code } = await transform(text, {
-      format: 'cjs',
-      platform: 'node',
-      target,
-      minify: true,
-      supported: { 'dynamic-import': false },
-    });
-    if (!always.has(path)) writeFileSync(path, code);
-    else pack.push(`${JSON.stringify(`./${basename(path)}`)}(exports,require,module,__filename,__dirname){${code}\n}`);
+  writeFileSync(join(out, 'start.js'), start.outputFiles[0].text);
+  const rest = await build({
+    ...common,
+    entryPoints: [...later].map(([path, name]) => ({ in: path, out: name.replace(/^\.\/|\.js$/g, '') })),
+    outdir: out,
+    splitting: true,
+    format: 'esm',
+    chunkNames: 'chunk-[hash]',
+    plugins: [
+      {
+        name: 'start',
+        setup: (setup) => onImport(setup, undefined, (path) => (always.has(path) ? `./start.js#${path}` : undefined)),
+      },
+    ],
+  });
+  for (const { path, text } of rest.outputFiles) {
+    const options = { format: 'cjs', platform: 'node', target, minify: true, supported: { 'dynamic-import': false } };
+    writeFileSync(path, (await transform(text, options)).code);
   }
-  writeFileSync(join(out, 'start.js'), `({${pack.join(',\n')}})`);
 }
 
-/** The chunks that every start loads: one file of them all is read faster than thirty. */
-function loadedAtStart({ outputs }) {
-  const found = new Set();
+/** Modules by when they are loaded: always; later, with the name of their file; and those of the former that the rest uses. */
+function divide(inputs) {
+  const always = new Set();
   const walk = (path) => {
-    const absolute = join(top, path);
-    if (found.has(absolute)) return;
-    found.add(absolute);
-    for (const { path: next, kind, external } of outputs[path]?.imports ?? []) {
-      if (kind === 'import-statement' && !external) walk(next);
-    }
+    if (always.has(path)) return;
+    always.add(path);
+    for (const { path: next, kind, external } of inputs[path].imports)
+      if (kind !== 'dynamic-import' && !external) walk(next);
   };
-  walk(Object.keys(outputs).find((path) => outputs[path].entryPoint === 'src/cli/main.ts'));
-  return found;
+  walk(MAIN);
+  const later = new Map();
+  const shared = new Set();
+  for (const [path, { imports }] of Object.entries(inputs)) {
+    for (const { path: next, kind, external } of imports) {
+      if (external) continue;
+      if (always.has(next) ? !always.has(path) || kind === 'dynamic-import' : false) shared.add(next);
+      if (kind === 'dynamic-import' && !always.has(next)) {
+        const name = next.replace(/^.*node_modules\/|^src\//, '').replace(/\.[cm]?[jt]s$/, '');
+        later.set(next, `./${name.replace(/[^\w.]+/g, '-')}.js`);
+      }
+    }
+  }
+  return { always, later, shared: [...shared].sort() };
+}
+
+/** Resolves imports as ever, but those of which `elsewhere` knows the place to that place. */
+function onImport(setup, kind, elsewhere) {
+  setup.onResolve({ filter: /./ }, async (args) => {
+    if (args.pluginData === 'asked' || args.kind === 'entry-point' || (kind !== undefined && args.kind !== kind))
+      return undefined;
+    const { importer, namespace, resolveDir, kind: how } = args;
+    const asking = { importer, namespace, resolveDir, kind: how, pluginData: 'asked' };
+    const { path, external, errors } = await setup.resolve(args.path, asking);
+    if (external || errors.length > 0) return undefined;
+    const place = elsewhere(relative(top, path));
+    return place === undefined ? undefined : { path: place, external: true };
+  });
 }
 
 async function launcher() {

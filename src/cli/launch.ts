@@ -1,8 +1,8 @@
 /**
  * Starts the program: loads the chunks of dist/ from V8's code cache, which halves the time to the first line.
  *
- * `start.js` holds the chunks that every start needs, as an object of functions; others are files of their own. A cache
- * that V8 refuses (another version, other flags) or that is missing costs time and nothing else.
+ * `start.js` holds what every start needs, other chunks are files of their own; `./start.js#PATH` stands for a module in
+ * it. A cache that V8 refuses (another version, other flags) or that is missing costs time and nothing else.
  * Modules of node that are slow to load and seldom used are loaded when something of them is.
  * With TMAIL_WRITE_CODE_CACHE set, as the build does, the cache is written when the program ends: by then it holds
  * the functions that were compiled lazily.
@@ -49,25 +49,24 @@ function readCache(path: string): Buffer | undefined {
   }
 }
 
-/** The value of a script in dist/, which is ASCII: esbuild escapes the rest. */
-function evaluate(name: string, before = '', after = ''): unknown {
-  const file = join(dist, name);
-  const cachedData = readCache(`${file}.cache`);
-  const source = `${before}${readFileSync(file, 'latin1')}${after}`;
-  const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
-  scripts.set(file, script);
-  return script.runInThisContext();
-}
-
 function load(name: string): unknown {
   if (!name.startsWith('./')) return SLOW.has(name) ? whenUsed(name) : nodeRequire(name);
-  const known = loaded.get(name);
-  if (known !== undefined) return known.exports;
+  const [fileName = '', part] = name.split('#', 2);
+  const module = loaded.get(fileName) ?? run(fileName);
+  return part === undefined ? module.exports : (module.exports as Record<string, unknown>)[part];
+}
+
+function run(name: string): { exports: unknown } {
   const module = { exports: {} };
   loaded.set(name, module);
-  const chunk = start[name] ?? evaluate(name, '(function(exports,require,module,__filename,__dirname){', '\n})');
-  (chunk as Chunk)(module.exports, load, module, join(dist, name), dist);
-  return module.exports;
+  const file = join(dist, name);
+  const cachedData = readCache(`${file}.cache`);
+  // All of dist/ is ASCII: esbuild escapes the rest.
+  const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'latin1')}\n})`;
+  const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
+  scripts.set(file, script);
+  (script.runInThisContext() as Chunk)(module.exports, load, module, file, dist);
+  return module;
 }
 
 if (process.env.TMAIL_WRITE_CODE_CACHE !== undefined) {
@@ -75,5 +74,4 @@ if (process.env.TMAIL_WRITE_CODE_CACHE !== undefined) {
     for (const [file, script] of scripts) writeFileSync(`${file}.cache`, script.createCachedData());
   });
 }
-const start = evaluate('start.js') as Readonly<Record<string, Chunk | undefined>>;
-load('./main.js');
+load('./start.js');
