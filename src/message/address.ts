@@ -93,7 +93,8 @@ function parseList(text: string, hints: readonly string[]): Address[] {
       at++;
     } else if (character === '(') {
       const [comment, end] = commentAt(text, at, lone);
-      if (comment !== '') pending.comments.push(comment);
+      // Behind a bracket a comment says something about the address; before one, or with none, it is the name.
+      if (comment !== '' && pending.bracket === undefined) pending.comments.push(comment);
       at = end;
       apart = true;
       continue;
@@ -133,7 +134,7 @@ const isPhrase = ({ words }: Pending): boolean =>
 
 function addressesOf({ words, bracket, comments }: Pending, hints: readonly string[]): Address[] {
   if (bracket !== undefined) {
-    const name = words.length > 0 ? phrase(words) : (comments[0] ?? '');
+    const name = words.length > 0 ? phrase(words) : (comments.at(-1) ?? '');
     return [{ name: cleanName(name, hints), address: cleanAddress(bracket) }];
   }
   if (words.length === 0) return [];
@@ -151,13 +152,16 @@ function addressesOf({ words, bracket, comments }: Pending, hints: readonly stri
       .map(written)
       .join('');
     return [
-      { name: cleanName(name.length > 0 ? phrase(name) : (comments[0] ?? ''), hints), address: cleanAddress(address) },
+      {
+        name: cleanName(name.length > 0 ? phrase(name) : (comments.at(-1) ?? ''), hints),
+        address: cleanAddress(address),
+      },
     ];
   }
   // A local name or a UUCP path; several words are a name without an address.
   const bare = phrase(words);
   if (words.length === 1 && !bare.startsWith('=?'))
-    return [{ name: cleanName(comments[0] ?? '', hints), address: bare }];
+    return [{ name: cleanName(comments.at(-1) ?? '', hints), address: bare }];
   return [{ name: cleanName(bare, hints), address: '' }];
 }
 
@@ -227,17 +231,17 @@ function withoutQuotes(text: string): string {
 /** The comment that begins at `at`, without its outer parentheses, and the index behind it; '' when it never closes. */
 function commentAt(text: string, at: number, lone: Lone): [string, number] {
   if (lone.parenthesis) return ['', at + 1];
-  let depth = 0;
+  let depth = 1;
   let out = '';
-  for (let index = at; index < text.length; index++) {
+  for (let index = at + 1; index < text.length; index++) {
     const character = text[index] ?? '';
     if (character === '\\' && index + 1 < text.length) {
       out += text[++index];
       continue;
     }
-    if (character === ')' && --depth === 0) return [out.trim(), index + 1];
-    if (depth > 0) out += character;
     if (character === '(') depth++;
+    else if (character === ')' && --depth === 0) return [out.trim(), index + 1];
+    out += character;
   }
   lone.parenthesis = true;
   return ['', at + 1];

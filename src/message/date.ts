@@ -17,50 +17,20 @@ const MONTH_NUMBER: Readonly<Record<string, number>> = Object.fromEntries(
   MONTHS.map((name, at) => [name.toLowerCase(), at]),
 );
 
-/** Minutes east of UTC. RFC 5322 4.3 names the American ones; single letters are all read as UTC, as it says. */
-const ZONES: Readonly<Record<string, number>> = {
-  ut: 0,
-  utc: 0,
-  gmt: 0,
-  z: 0,
-  wet: 0,
-  west: 60,
-  bst: 60,
-  ist: 330,
-  met: 60,
-  mez: 60,
-  cet: 60,
-  mest: 120,
-  mesz: 120,
-  cest: 120,
-  eet: 120,
-  eest: 180,
-  msk: 180,
-  msd: 240,
-  hkt: 480,
-  sgt: 480,
-  jst: 540,
-  kst: 540,
-  aest: 600,
-  aedt: 660,
-  nzst: 720,
-  nzdt: 780,
-  nst: -210,
-  ndt: -150,
-  ast: -240,
-  adt: -180,
-  est: -300,
-  edt: -240,
-  cst: -360,
-  cdt: -300,
-  mst: -420,
-  mdt: -360,
-  pst: -480,
-  pdt: -420,
-  akst: -540,
-  akdt: -480,
-  hst: -600,
-};
+/**
+ * Minutes east of UTC of the zones that RFC 5322 4.3 knows. All other names are UTC, as it says and as other readers do:
+ * IST, BST and CST are three zones each, and who writes JST rarely writes it alone.
+ */
+const ZONES: ReadonlyMap<string, number> = new Map([
+  ['est', -300],
+  ['edt', -240],
+  ['cst', -360],
+  ['cdt', -300],
+  ['mst', -420],
+  ['mdt', -360],
+  ['pst', -480],
+  ['pdt', -420],
+]);
 
 const USUAL =
   /^(?:[A-Z][a-z]{2}, ?)?(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2})(?::(\d{2}))? ([+-]\d{4})(?: \([^()]*\))?$/;
@@ -130,7 +100,7 @@ interface Items {
   year?: number;
   clock?: Clock;
   afternoon?: boolean;
-  zone?: number;
+  zone?: number | undefined;
   wrong?: boolean;
 }
 
@@ -187,11 +157,11 @@ const SHAPES: readonly (readonly [RegExp, Use])[] = [
     /^([a-z]{3,9})[-/.](\d{1,2})[-/.](\d{2,4})$/i,
     (items, match) => takeDate(items, [match[0], match[2], match[1], match[3]] as unknown as RegExpExecArray),
   ],
-  [/^(\d{1,2})(?:st|nd|rd|th|\.)?$/i, takeDay],
+  [/^(?:0(?=\d\d$))?(\d{1,2})(?:st|nd|rd|th|\.)?$/i, takeDay],
   [/^([+-]\d{1,4}|[+-]\d{2}:\d{2}|(?:gmt|utc|ut)[+-]\d{1,2}:?\d{0,2})$/i, takeZone],
   [/^(am|pm)$/i, (items, match) => items.clock !== undefined && setHalf(items, match[1] ?? '')],
   [/^'?(\d{2,4})$/, takeYear],
-  [/:/, notATime],
+  [/^:|\d:|:\d/, notATime],
   [/^([a-z]+)\.?$/i, takeWord],
 ];
 
@@ -261,8 +231,7 @@ function takeWord(items: Items, match: RegExpExecArray): boolean {
   const word = (match[1] ?? '').toLowerCase();
   const month = items.month === undefined ? monthOf(word) : undefined;
   if (month !== undefined) items.month = month;
-  else if (items.clock !== undefined && items.zone === undefined && Object.hasOwn(ZONES, word))
-    items.zone = ZONES[word] ?? 0;
+  else if (items.clock !== undefined) items.zone ??= ZONES.get(word);
   return true;
 }
 

@@ -140,7 +140,8 @@ class Envelope implements EnvelopeFields {
  */
 export function readEnvelope(header: Uint8Array, hints: readonly string[] = []): EnvelopeFields {
   const size = header.length > 4096 ? headerSize(header) : header.length;
-  return new Envelope(findValues(Buffer.from(header.buffer, header.byteOffset, size).toString('latin1')), hints);
+  const text = Buffer.from(header.buffer, header.byteOffset, size).toString('latin1');
+  return new Envelope(findValues(text.includes('\n') ? text : text.replaceAll('\r', '\n')), hints);
 }
 
 function findValues(text: string): Map<FieldName, string> {

@@ -66,6 +66,12 @@ export function headerSize(bytes: Uint8Array): number {
   return bytes.length;
 }
 
+/** A message whose lines all end in a lone CR, as old Macs wrote them, with LF instead; any other as it is. */
+export function withLineFeeds(bytes: Uint8Array): Uint8Array {
+  if (bytes.includes(0x0a) || !bytes.includes(0x0d)) return bytes;
+  return bytes.map((byte) => (byte === 0x0d ? 0x0a : byte));
+}
+
 /** The fields of a header; `bytes` may go on behind it (a whole message). */
 export function parseHeader(bytes: Uint8Array): Header {
   const fields: Field[] = [];

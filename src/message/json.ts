@@ -3,6 +3,7 @@
  */
 import type { Address } from './address.ts';
 import { readEnvelope } from './envelope.ts';
+import { withLineFeeds } from './header.ts';
 import { partText } from './part-text.ts';
 import { fileName, leaves, parseStructure } from './structure.ts';
 
@@ -53,7 +54,8 @@ export interface MessageObject {
 
 /** What is known of a message, as an object for `safeJson`. */
 export function messageObject(facts: MessageFacts): MessageObject {
-  const { number, uid, status, flags, content, size, lines, hints = [] } = facts;
+  const { number, uid, status, flags, size, lines, hints = [] } = facts;
+  const content = withLineFeeds(facts.content);
   const envelope = readEnvelope(content, hints);
   return {
     number,

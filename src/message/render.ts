@@ -7,7 +7,7 @@
  */
 import { visible, visibleLines } from '../core/text.ts';
 import { reflow } from './flowed.ts';
-import { type Field, parseHeader } from './header.ts';
+import { type Field, parseHeader, withLineFeeds } from './header.ts';
 import { partText } from './part-text.ts';
 import { deliveries, deliverySentence } from './report.ts';
 import { decodedBody, fileName, isAttachment, isMessage, leaves, type Part, parseStructure } from './structure.ts';
@@ -37,7 +37,8 @@ const WIDEST = 100;
 const NESTED_FIELDS = new Set(['from', 'to', 'cc', 'date', 'subject']);
 
 /** The lines of a whole message; a promise only when there is HTML to be read. */
-export function renderMessage(content: Uint8Array, options: RenderOptions = {}): string[] | Promise<string[]> {
+export function renderMessage(stored: Uint8Array, options: RenderOptions = {}): string[] | Promise<string[]> {
+  const content = withLineFeeds(stored);
   const head = headerLines(content, options);
   const blocks = new Renderer(content, options, 0).body();
   return blocks.some((block) => 'html' in block) ? withHtml(head, blocks, options) : joined(head, blocks, () => []);

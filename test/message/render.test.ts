@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readEnvelope } from '../../src/message/envelope.ts';
 import { type RenderOptions, renderMessage, sizeText } from '../../src/message/render.ts';
 
 const bytes = (lines: readonly string[]): Uint8Array => Buffer.from(lines.join('\n'), 'latin1');
@@ -46,6 +47,12 @@ describe('header', () => {
       'X-Raw: über\n\ntext',
     );
     expect(await read(MESSAGE, { retained: new Set(['x-raw']), allHeaders: true })).toContain('\tby b\nSubject');
+  });
+
+  test('lines that end in a lone CR', async () => {
+    const message = Buffer.from('From: lee@x.test\rSubject: x\r\rone\rtwo\r');
+    expect(await renderMessage(message)).toEqual(['From: lee@x.test', 'Subject: x', '', 'one', 'two']);
+    expect(readEnvelope(message).subject).toBe('x');
   });
 
   test('text that got into the header by mistake is shown', async () => {
