@@ -112,6 +112,8 @@ export interface Mailbox {
   info(slot: number): MessageInfo;
   /** The flags that `info` would tell; cheap, for passes over all messages. */
   flags?(slot: number): Flags;
+  /** The flags of all messages by slot, in one go; undefined when this mailbox has none at hand. */
+  allFlags?(): Uint8Array | undefined;
   /** Header as stored, the empty line included. */
   header(slot: number): Uint8Array;
   /** Header, empty line and body of the message, From_ quoting taken off where this program put it on. */

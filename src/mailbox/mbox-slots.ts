@@ -26,6 +26,11 @@ export class Slots {
     return slot >= 0 && slot < this.#count ? slot + this.#hidden : -1;
   }
 
+  /** The row of slot 0 as long as the others follow in order; undefined when slots need looking up. */
+  get firstRow(): number | undefined {
+    return this.#tables === undefined ? this.#hidden : undefined;
+  }
+
   /** What is left of a message that is gone. Throws a RangeError for a slot that never was. */
   goneAt(slot: number): MessageInfo {
     const info = this.#gone.get(slot);

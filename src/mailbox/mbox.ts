@@ -120,6 +120,11 @@ export class MboxMailbox implements Mailbox, LookUps {
     return row < 0 ? this.#slots.goneAt(slot).flags : this.#rows.flags(row);
   }
 
+  allFlags(): Uint8Array | undefined {
+    const { firstRow } = this.#slots;
+    return firstRow === undefined ? undefined : this.#rows.allFlags(firstRow);
+  }
+
   /** The parts of MessageInfo that cost something, for RowInfo. */
   uidOf(slot: number): Uid {
     this.#uids.promise(this.#rows, this.#print);

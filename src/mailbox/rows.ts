@@ -119,6 +119,13 @@ export class Rows {
   flags(row: number): number {
     return this.#u16[row * U16 + 16] ?? 0;
   }
+  /** The flags of all rows from `first` on. */
+  allFlags(first: number): Uint8Array {
+    const out = new Uint8Array(this.length - first);
+    const u16 = this.#u16;
+    for (let i = 0, at = first * U16 + 16; i < out.length; i++, at += U16) out[i] = u16[at] ?? 0;
+    return out;
+  }
   bits(row: number): number {
     return this.#u16[row * U16 + 17] ?? 0;
   }

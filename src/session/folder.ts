@@ -3,13 +3,13 @@
  */
 import { errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
-import type { Mailbox, Others } from '../mailbox/mailbox.ts';
+import { Flag, type Mailbox, type Others } from '../mailbox/mailbox.ts';
 import { locate, openMailbox } from '../mailbox/open.ts';
 import type { CommandContext } from './command.ts';
 import { leaveMailbox } from './leave.ts';
 import { splitWords } from './parse.ts';
 import { folderPath, mboxPath, type Place, placeOf } from './place.ts';
-import { hasMark, Mark, newSession, readState, type Session, takeIn } from './session.ts';
+import { allFlags, Mark, newSession, readState, type Session, takeIn } from './session.ts';
 import { isSet, variable } from './settings.ts';
 import { headerRows, runHeaders } from './show.ts';
 import { words } from './words/en.ts';
@@ -34,10 +34,24 @@ export function describe(session: Session): string {
   let fresh = 0;
   let unread = 0;
   let deleted = 0;
-  for (let slot = 0; slot < session.count; slot++) {
-    if (hasMark(session, slot, Mark.gone)) continue;
+  const { marks, count } = session;
+  const all = allFlags(session);
+  const { gone, deleted: away } = Mark;
+  const { read, old } = Flag;
+  for (let slot = 0; slot < count; slot++) {
+    const mark = marks[slot] ?? 0;
+    if (mark === 0) {
+      const flags = all[slot] ?? 0;
+      present += 1;
+      if ((flags & read) === 0) {
+        if ((flags & old) === 0) fresh += 1;
+        else unread += 1;
+      }
+      continue;
+    }
+    if ((mark & gone) !== 0) continue;
     present += 1;
-    if (hasMark(session, slot, Mark.deleted)) deleted += 1;
+    if ((mark & away) !== 0) deleted += 1;
     const state = readState(session, slot);
     if (state === 'new') fresh += 1;
     else if (state === 'unread') unread += 1;

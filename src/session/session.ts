@@ -99,9 +99,10 @@ export function newSession(
 }
 
 function firstCurrent(session: Session): number {
+  const all = allFlags(session);
   let unread = 0;
   for (let slot = 0; slot < session.count; slot++) {
-    const flags = storedFlags(session, slot);
+    const flags = all[slot] ?? 0;
     if ((flags & (Flag.read | Flag.old)) === 0) return slot + 1;
     if (unread === 0 && (flags & Flag.read) === 0) unread = slot + 1;
   }
@@ -138,6 +139,22 @@ export function nearest(session: Session, number: number, step: 1 | -1, passes =
 export function defaultMessage(session: Session, passes = isPresent): number {
   if (passes(session, session.dot - 1)) return session.dot;
   return nearest(session, session.dot, 1, passes) || nearest(session, session.dot, -1, passes);
+}
+
+/**
+ * The flags of all messages as their mailbox has them. A large mailbox is passed over by loops that call nothing: they
+ * run before they are compiled, and a call costs more than a message.
+ */
+export function allFlags(session: Session): Uint8Array {
+  const all = session.box.allFlags?.();
+  if (all !== undefined && all.length >= session.count) return all;
+  return Uint8Array.from({ length: session.count }, (_, slot) => storedFlags(session, slot));
+}
+
+/** True when nothing was done to any message in this session, and none was taken away. */
+export function isUntouched({ marks }: Session): boolean {
+  const octets = Buffer.from(marks.buffer, marks.byteOffset, marks.byteLength);
+  return octets.equals(Buffer.alloc(octets.length));
 }
 
 /** The flags of a message as its mailbox has them. */

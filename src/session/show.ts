@@ -11,7 +11,17 @@ import type { CommandContext } from './command.ts';
 import { headerRow, type RowLayout } from './header-row.ts';
 import { ownAddresses } from './recipients.ts';
 import { select, slotsOf } from './select.ts';
-import { apply, contentOf, defaultMessage, hasMark, isPresent, Mark, nearest, type Session } from './session.ts';
+import {
+  apply,
+  contentOf,
+  defaultMessage,
+  hasMark,
+  isPresent,
+  isUntouched,
+  Mark,
+  nearest,
+  type Session,
+} from './session.ts';
 import { isSet, numberOf, variable } from './settings.ts';
 import { words } from './words/en.ts';
 
@@ -49,13 +59,19 @@ interface Screen {
 
 /** The screen `away` screens from the one with message `number`, within what there is. */
 function screenWith(context: CommandContext, number: number, away = 0): Screen {
-  const all = presentNumbers(context.session);
+  const { session } = context;
   const size = screenSize(context);
-  const last = Math.max(Math.ceil(all.length / size) - 1, 0);
-  const found = all.findIndex((n) => n >= number);
-  const at = found < 0 ? all.length - 1 : found;
+  // At the start of a session all are there, and 100,000 of them need not be gone through.
+  const all = isUntouched(session) ? undefined : presentNumbers(session);
+  const total = all?.length ?? session.count;
+  const found = all === undefined ? Math.max(number - 1, 0) : all.findIndex((n) => n >= number);
+  const at = found < 0 || found >= total ? total - 1 : found;
+  const last = Math.max(Math.ceil(total / size) - 1, 0);
   const index = Math.min(Math.max(Math.floor(Math.max(at, 0) / size) + away, 0), last);
-  return { numbers: all.slice(index * size, (index + 1) * size), index, last };
+  const first = index * size;
+  if (all !== undefined) return { numbers: all.slice(first, first + size), index, last };
+  const numbers = Array.from({ length: Math.max(0, Math.min(size, total - first)) }, (_, i) => first + i + 1);
+  return { numbers, index, last };
 }
 
 /** Rows, or with `set json` an object a line. */
