@@ -4,16 +4,17 @@
  * What is appended goes by stretches of some MiB, so that its length need not be known beforehand. For each stretch
  * (`|` stands for a sync):
  *
- *     where it begins and ends, and its first octets, to the journal | make the file that much longer | write |
+ *     what is written, and where, to the journal | write | next stretch … | clear
  *
- * The file is made longer in one operation, before anything is written. So after a crash it ends where the last stretch
- * ends or where the one before ends, and the first octets tell which; what other programs appended after the crash
- * starts there, and is kept when the rest is taken out again.
+ * The octets are written in order, and the file is never longer than what was written: programs that read a mailbox
+ * without any lock (bsd-mailx does) see a part of the message then, and take the rest for new mail.
+ *
+ * After a crash what is found behind the old end is ours as far as it is what was to be written, or zeros. Where it
+ * stops being that, another program went on, which is kept when the rest is taken out again. A mail program begins
+ * with a From_ line, or an empty line in front of one: that decides where what it wrote looks like ours at first.
  */
 import { reasonOf } from '../core/errors.ts';
 import {
-  APPEND_HEAD,
-  APPEND_SLOT,
   type AppendRecord,
   aligned,
   clearJournal,
@@ -22,6 +23,7 @@ import {
   type FoundStep,
   HEADER,
   type JournalFile,
+  markBusy,
   newId,
   readStep,
   slotAt,
@@ -39,8 +41,10 @@ import {
 } from './journal-open.ts';
 import { BlockWriter, takeOut } from './rewrite-run.ts';
 
-/** A stretch ends with the part that makes it this long. */
+/** Octets of one stretch. */
 const STRETCH = 8 << 20;
+/** More than what another program begins with. */
+const SEPARATOR = 8;
 
 /**
  * Appends `parts`, end to end, to `path`, open for writing as `fd`; durable when it returns the octets written. After a
@@ -60,6 +64,7 @@ export function appendBytes(
   const stat = disk.fstat(fd);
   if (stat.size !== oldSize) throw unchanged(path, 'another program has just changed it');
   let journal: JournalFile | undefined;
+  const slot = aligned(HEADER + stretch);
   let slotsAt = 0;
   let at = oldSize;
   let number = 0;
@@ -69,14 +74,14 @@ export function appendBytes(
       const length = batch.reduce((sum, part) => sum + part.length, 0);
       if (journal === undefined) {
         journal = openJournal(context, path, stat);
-        const payload = encodeAppend(identify(disk, path, stat), oldSize);
+        const payload = encodeAppend({ identity: identify(disk, path, stat), oldSize, slot });
         writeRecord(journal, FIRST, { tag: 'append', id, number, from: 0, to: 0, journaled: false }, [payload]);
         slotsAt = aligned(FIRST + HEADER + payload.length);
       }
       const header = { tag: 'step', id, number, from: at, to: at + length, journaled: false } as const;
-      writeRecord(journal, slotAt({ kind: 'append', slotsAt, slot: APPEND_SLOT }, number), header, [headOf(batch)]);
+      writeRecord(journal, slotAt({ kind: 'append', slotsAt, slot }, number), header, batch);
+      if (number === 0) markBusy(journal);
       disk.sync(journal.fd);
-      disk.truncate(fd, at + length);
       const out = new BlockWriter((bytes, place) => disk.write(fd, bytes, place), length);
       for (const part of batch) {
         out.put(at, part);
@@ -99,29 +104,23 @@ export function appendBytes(
   }
 }
 
+/** The parts in batches of `limit` octets, the last one shorter; parts are cut where they do not fit. */
 function* stretches(parts: Iterable<Uint8Array>, limit: number): Generator<Uint8Array[]> {
   let batch: Uint8Array[] = [];
-  let length = 0;
+  let room = limit;
   for (const part of parts) {
-    batch.push(part);
-    length += part.length;
-    if (length < limit) continue;
-    yield batch;
-    batch = [];
-    length = 0;
+    for (let at = 0; at < part.length; ) {
+      const some = part.subarray(at, at + room);
+      batch.push(some);
+      at += some.length;
+      room -= some.length;
+      if (room > 0) continue;
+      yield batch;
+      batch = [];
+      room = limit;
+    }
   }
-  if (length > 0) yield batch;
-}
-
-function headOf(parts: readonly Uint8Array[]): Uint8Array {
-  const head = new Uint8Array(APPEND_HEAD);
-  let length = 0;
-  for (const part of parts) {
-    const some = part.subarray(0, head.length - length);
-    head.set(some, length);
-    length += some.length;
-  }
-  return head.subarray(0, length);
+  if (batch.length > 0) yield batch;
 }
 
 /**
@@ -131,23 +130,39 @@ function headOf(parts: readonly Uint8Array[]): Uint8Array {
 export function undoAppend(journal: JournalFile, fd: number, record: AppendRecord, size: number): boolean {
   const step = readStep(journal, record);
   if (step === undefined) return true;
-  const { number, from, to } = step.header;
-  const before = number === 0 ? undefined : readStep(journal, record, number - 1);
-  if (size < from || (number > 0 && (before === undefined || !beginsLike(journal, fd, before, size, false))))
-    return false;
-  const end = beginsLike(journal, fd, step, size, true) ? Math.min(size, to) : from;
-  takeOut(journal, fd, record, record.oldSize, end, size);
+  const { number, from } = step.header;
+  if (size < from) return false;
+  if (number > 0) {
+    const before = readStep(journal, record, number - 1);
+    if (before === undefined || !isWhole(journal, fd, before)) return false;
+  }
+  takeOut(journal, fd, record, record.oldSize, endOfOurs(journal, fd, step, size), size);
   return true;
 }
 
-/** Whether a stretch is in the file; `unsure`: perhaps not all of it, zeros instead. */
-function beginsLike(journal: JournalFile, fd: number, step: FoundStep, size: number, unsure: boolean): boolean {
+/** Whether all of a stretch is in the file. */
+function isWhole(journal: JournalFile, fd: number, step: FoundStep): boolean {
+  const ours = new Uint8Array(step.header.length);
+  const found = new Uint8Array(ours.length);
+  journal.disk.read(journal.fd, ours, step.at + HEADER);
+  return journal.disk.read(fd, found, step.header.from) === ours.length && Buffer.compare(ours, found) === 0;
+}
+
+/** Where what we wrote of a stretch ends. */
+function endOfOurs(journal: JournalFile, fd: number, { header, at }: FoundStep, size: number): number {
   const { disk } = journal;
-  const { from, length } = step.header;
-  const head = new Uint8Array(length);
-  disk.read(journal.fd, head, step.at + HEADER);
-  const now = new Uint8Array(Math.max(0, Math.min(length, size - from)));
-  disk.read(fd, now, from);
-  if (!unsure && now.length < length) return false;
-  return now.every((byte, i) => byte === head[i] || (unsure && byte === 0));
+  const { from, length } = header;
+  const ours = new Uint8Array(Math.min(length, size - from));
+  disk.read(journal.fd, ours, at + HEADER);
+  const found = Buffer.alloc(Math.min(length + SEPARATOR, size - from));
+  disk.read(fd, found, from);
+  const same = ours.findIndex((byte, i) => found[i] !== byte && found[i] !== 0);
+  if (same === -1) {
+    // All of it, unless a From_ line begins in it and goes on behind it.
+    const line = found.lastIndexOf('From ', ours.length);
+    return from + (line !== -1 && line > ours.length - 'From '.length ? line : ours.length);
+  }
+  if (/^\r?\n/.test(found.toString('latin1', same, same + 2))) return from + same;
+  const line = found.lastIndexOf('From ', same);
+  return from + (line === -1 ? same : line);
 }

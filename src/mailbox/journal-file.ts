@@ -29,9 +29,6 @@ const SECTOR = 512;
 export const HEADER = 64;
 /** Copying goes by blocks of this many octets. */
 export const BLOCK = 1 << 20;
-/** Octets of what is appended that a step keeps, to know it again. */
-export const APPEND_HEAD = 4096;
-export const APPEND_SLOT = SECTOR + APPEND_HEAD;
 /** More than this in the tables of a record is no record of ours. */
 const TABLES_LIMIT = 256 << 20;
 
@@ -82,7 +79,7 @@ export interface RewriteRecord {
   readonly slotsAt: number;
 }
 
-/** An append; each of its steps is a stretch of what is appended, its payload the first octets of that. */
+/** An append; each of its steps is a stretch of what is appended, its payload the same octets. */
 export interface AppendRecord {
   readonly kind: 'append';
   readonly id: string;
@@ -152,6 +149,11 @@ export function clearJournal(journal: JournalFile): void {
   } catch {
     // Only tidiness is lost.
   }
+}
+
+/** Gives the file a size other than that of rest: one who may not read the journal sees that something is under way. */
+export function markBusy({ disk, fd }: JournalFile): void {
+  if (disk.fstat(fd).size <= RESERVE) disk.truncate(fd, RESERVE + 1);
 }
 
 /** Writes the header of a record whose payload is there already. */
@@ -242,8 +244,12 @@ export function encodeRewrite(record: Omit<RewriteRecord, 'kind' | 'id' | 'newAt
 }
 
 /** The same for an append. */
-export function encodeAppend(identity: Identity, oldSize: number): Uint8Array {
-  const meta = new TextEncoder().encode(JSON.stringify({ ...identity, oldSize }));
+export function encodeAppend({
+  identity,
+  oldSize,
+  slot,
+}: Pick<AppendRecord, 'identity' | 'oldSize' | 'slot'>): Uint8Array {
+  const meta = new TextEncoder().encode(JSON.stringify({ ...identity, oldSize, slot }));
   const size = new Uint8Array(4);
   new DataView(size.buffer).setUint32(0, meta.length, true);
   return Buffer.concat([size, meta]);
@@ -269,7 +275,7 @@ export function readBegin(journal: JournalFile, at: number): RewriteRecord | App
     const oldSize = Number(meta.oldSize);
     let place = start + 4 + metaLength;
     if (header.tag === 'append') {
-      return { kind: 'append', id: header.id, identity, oldSize, slot: APPEND_SLOT, slotsAt: aligned(end) };
+      return { kind: 'append', id: header.id, identity, oldSize, slot: Number(meta.slot), slotsAt: aligned(end) };
     }
     const witnesses = (meta.witnesses as [number, number][]).map(([from, length]) => {
       const bytes = readAt(place, length);

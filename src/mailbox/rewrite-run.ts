@@ -13,8 +13,8 @@ import {
   HEADER,
   type Identity,
   type JournalFile,
+  markBusy,
   newId,
-  RESERVE,
   type RewriteRecord,
   slotAt,
   type Witness,
@@ -140,8 +140,7 @@ function recordStep(change: Change, number: number, from: number): Step {
   }
   const { id } = record;
   writeHeader(journal, at, { tag: 'step', id, number, ...step, length, checksum });
-  // A size other than that of rest tells, to one who may not read the journal, that something is under way.
-  if (number === 0 && disk.fstat(journal.fd).size <= RESERVE) disk.truncate(journal.fd, RESERVE + 1);
+  if (number === 0) markBusy(journal);
   disk.sync(journal.fd);
   return step;
 }
