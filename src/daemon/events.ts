@@ -65,15 +65,18 @@ export interface Events {
   };
   /** Nobody is left who could be told that the message failed. */
   readonly 'lost-report': { readonly id: string; readonly reason: string };
-  /** A client was told 4yz or 5yz. `from` and `to` as far as it had named them. */
+  /** A client was told 4yz or 5yz. `from` as far as it had named one. */
   readonly refused: {
     readonly client: string;
     readonly from?: string | undefined;
-    readonly to?: string | undefined;
+    /** Those it had named before, and that were accepted. */
+    readonly recipients?: readonly string[] | undefined;
     /** The line it sent, or what it was about. */
     readonly command: string;
     readonly code: number;
     readonly text: string;
+    /** The rule that said so, with file and line. */
+    readonly rule?: string | undefined;
   };
   readonly delivered: RecipientFields;
   readonly relayed: RecipientFields;

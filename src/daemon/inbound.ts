@@ -24,7 +24,8 @@ import {
   type SessionFacts,
   type SmtpSession,
 } from '../smtp/session.ts';
-import { type Expanded, expandRecipients } from './recipients.ts';
+import { event, targetsOf } from './events.ts';
+import { type Expanded, expandRecipients, mergedOf } from './recipients.ts';
 import type { Inbound } from './smtp-connection.ts';
 import type { World } from './world.ts';
 
@@ -42,6 +43,9 @@ export interface InboundOptions {
   readonly runQueueOf: (name: string) => void;
 }
 
+const IN_MESSAGE = /^(?:rcpt|data|bdat|end of message)\b/i;
+const BEFORE_MAIL = /^(?:$|(?:helo|ehlo|lhlo)\b)/i;
+
 interface Accepted {
   readonly recipient: Recipient;
   readonly verdict: Verdict;
@@ -57,6 +61,10 @@ class SmtpInbound implements Inbound {
   readonly #client: Client;
   #accepted: Accepted[] = [];
   #incoming: Incoming | undefined;
+  /** What the client has named so far, and the rule that spoke last against it: for the log. */
+  #from: string | undefined;
+  #to: string[] = [];
+  #rule: string | undefined;
   /** The disk took no more of this message. */
   #failure: unknown;
 
@@ -112,30 +120,48 @@ class SmtpInbound implements Inbound {
   }
 
   refused(command: string, code: number, text: string): void {
-    this.#options.log.write({ event: 'refused', client: clientLabel(this.#client), command, code, text });
+    const client = clientLabel(this.#client);
+    const rule = this.#rule;
+    this.#rule = undefined;
+    // A command out of place, or one that does not parse, is not about the message before it.
+    const inMessage = IN_MESSAGE.test(command) && code !== 503;
+    const from = inMessage || (rule !== undefined && !BEFORE_MAIL.test(command)) ? this.#from : undefined;
+    const recipients = inMessage && this.#to.length > 0 ? [...this.#to] : undefined;
+    this.#options.log.write(
+      event('refused', { client, from, recipients, command: command || 'connect', code, text, rule }),
+    );
+  }
+
+  #refusal(verdict: Verdict): Answer {
+    this.#rule = ruleOf(verdict);
+    return refusal(verdict);
   }
 
   #connect(): Answer {
     const verdict = decideClient(this.#client, this.#options.rules());
     if (verdict?.kind !== 'refuse') return { kind: 'ok' };
+    this.#rule = ruleOf(verdict);
     return { kind: 'reply', reply: REPLIES.noService(this.#options.hostname) };
   }
 
   async #mail({ sender }: Envelope, facts: SessionFacts): Promise<Answer> {
     this.abandon();
+    this.#from = pathAddress(sender);
+    this.#to = [];
     const { world, rules } = this.#options;
     const found = await world.settle(() =>
       decideSender({ client: this.#client, sender, user: facts.user }, rules(), world.lookups),
     );
-    return found.verdict?.kind === 'refuse' ? refusal(found.verdict) : { kind: 'ok' };
+    return found.verdict?.kind === 'refuse' ? this.#refusal(found.verdict) : { kind: 'ok' };
   }
 
   async #rcpt({ sender }: Envelope, recipient: Recipient, facts: SessionFacts): Promise<Answer> {
     const { world, rules } = this.#options;
     const question = { client: this.#client, sender, recipient: recipient.path, user: facts.user };
     const { verdict } = await world.settle(() => decide(question, rules(), world.lookups));
-    if (verdict.kind === 'refuse') return refusal(verdict);
+    if (verdict.kind === 'refuse') return this.#refusal(verdict);
     this.#accepted.push({ recipient, verdict });
+    this.#to.push(pathAddress(recipient.path));
     return { kind: 'ok' };
   }
 
@@ -192,26 +218,36 @@ class SmtpInbound implements Inbound {
     const client = clientLabel(this.#client);
     const sender = pathAddress(envelope.sender);
     const taken = accepted.filter(({ verdict }) => verdict.kind !== 'discard');
-    log.write({
-      event: 'accepted',
-      id,
-      from: sender,
-      size: incoming.size,
-      client,
-      helo: facts.helo,
-      protocol: facts.protocol,
-      user: facts.user,
-      recipients: accepted.map(({ recipient }) => pathAddress(recipient.path)),
-      rules: accepted.map(({ verdict }) =>
-        verdict.at === undefined ? verdict.rule : `${verdict.rule} ${verdict.at.file}:${verdict.at.line}`,
-      ),
-    });
-    for (const { recipient, verdict } of accepted) {
-      if (verdict.kind === 'discard')
-        log.write({ event: 'discarded', id, to: pathAddress(recipient.path), rule: verdict.rule });
-    }
+    const { size } = incoming;
+    // Written when the message is safe: what the log says was accepted, was.
+    const logAccepted = (entry: Pick<QueueEntry, 'recipients'>, merged: readonly string[]) => {
+      const recipients = accepted.map(({ recipient }) => pathAddress(recipient.path));
+      const ways = accepted.map(({ verdict }) => ruleOf(verdict));
+      const { helo, protocol, user } = facts;
+      const targets = targetsOf(entry);
+      log.write(
+        event('accepted', {
+          id,
+          from: sender,
+          size,
+          client,
+          helo,
+          protocol,
+          user,
+          recipients,
+          rules: ways,
+          ...targets,
+          ...(merged.length === 0 ? {} : { merged }),
+        }),
+      );
+      for (const { recipient, verdict } of accepted) {
+        if (verdict.kind === 'discard')
+          log.write(event('discarded', { id, to: pathAddress(recipient.path), rule: ruleOf(verdict) }));
+      }
+    };
     if (taken.length === 0) {
       incoming.discard();
+      logAccepted({ recipients: [] }, []);
       return { kind: 'ok', id };
     }
     const groups = await expandRecipients(
@@ -231,8 +267,9 @@ class SmtpInbound implements Inbound {
       ...(quarantine === undefined ? {} : { held: quarantine }),
     };
     for (const entry of await commitGroups(spool, incoming, groups, sender, common)) {
-      if (entry.id !== id) log.write({ event: 'split', id, into: entry.id, from: entry.sender });
-      if (quarantine !== undefined) log.write({ event: 'held', id: entry.id, reason: quarantine });
+      if (entry.id === id) logAccepted(entry, mergedOf(groups));
+      else log.write(event('split', { id: entry.id, of: id, from: entry.sender, ...targetsOf(entry) }));
+      if (quarantine !== undefined) log.write(event('held', { id: entry.id, reason: quarantine }));
       queued(entry);
     }
     return { kind: 'ok', id };
@@ -267,6 +304,11 @@ export async function commitGroups(
     throw error;
   }
   return entries;
+}
+
+/** The rule that decided, with its place when it stands in a file. */
+function ruleOf({ rule, at }: Verdict): string {
+  return at === undefined ? rule : `${rule} ${at.file}:${at.line}`;
 }
 
 function refusal(verdict: Verdict): Answer {

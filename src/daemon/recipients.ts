@@ -22,6 +22,8 @@ export interface Expanded {
   /** The sender from here on, when an `owner-LIST` alias says so. */
   readonly owner: string | undefined;
   readonly recipients: readonly RecipientState[];
+  /** Accepted recipients who stand for nobody but those that are there already, for another's sake. */
+  readonly merged: readonly string[];
 }
 
 export async function expandRecipients(
@@ -31,6 +33,7 @@ export async function expandRecipients(
 ): Promise<readonly Expanded[]> {
   const groups = new Map<string | undefined, RecipientState[]>();
   const seen = new Set<string>();
+  const merged: string[] = [];
   const put = (owner: string | undefined, state: RecipientState) => {
     const key = `${state.address}\n${state.asUser ?? ''}`;
     if (seen.has(key)) return;
@@ -40,13 +43,20 @@ export async function expandRecipients(
     else group.push(state);
   };
   for (const { parts, state } of accepted) {
+    const before = seen.size;
     const { targets, problems } = await world.settle(() => expand([parts], rules, world.lookups));
     for (const target of targets) put(target.owner, { ...state, ...addressOf(target) });
     for (const { address, refusal } of problems) {
       put(undefined, { ...state, address, refusal: { status: refusal.status, text: refusal.text } });
     }
+    if (seen.size === before) merged.push(state.original);
   }
-  return [...groups].map(([owner, recipients]) => ({ owner, recipients }));
+  return [...groups].map(([owner, recipients], index) => ({ owner, recipients, merged: index === 0 ? merged : [] }));
+}
+
+/** The merged of all groups. */
+export function mergedOf(groups: readonly Expanded[]): readonly string[] {
+  return groups.flatMap(({ merged }) => merged);
 }
 
 function addressOf(target: ExpansionTarget): Pick<RecipientState, 'address'> & Partial<RecipientState> {

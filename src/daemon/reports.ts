@@ -13,6 +13,7 @@ import type { QueueEntry, RecipientState } from '../queue/entry.ts';
 import type { Reports, ScheduleSettings } from '../queue/schedule.ts';
 import type { Spool } from '../queue/spool.ts';
 import type { Rules } from '../rules/rules.ts';
+import { event, targetsOf } from './events.ts';
 import { commitGroups, zone } from './inbound.ts';
 import { expandRecipients } from './recipients.ts';
 import type { World } from './world.ts';
@@ -56,7 +57,7 @@ async function doubleBounce(
 ): Promise<void> {
   if (failed.length === 0) return;
   if (failed.some(({ original }) => original === POSTMASTER)) {
-    options.log.write({ event: 'lost-report', id: entry.id, reason: 'the report to postmaster cannot be delivered' });
+    options.log.write(event('lost-report', { id: entry.id, reason: 'the report to postmaster cannot be delivered' }));
     return;
   }
   await report(options, entry, POSTMASTER, 'failed', failed);
@@ -72,7 +73,7 @@ async function report(
   const { spool, rules, world, hostname, log, now, schedule, queued } = options;
   const path = parsePath(to);
   if (isFault(path)) {
-    log.write({ event: 'lost-report', id: entry.id, reason: `the sender ${to} is no address` });
+    log.write(event('lost-report', { id: entry.id, reason: `the sender ${to} is no address` }));
     return;
   }
   const incoming = spool.begin();
@@ -85,7 +86,7 @@ async function report(
     arrival: dateOf(entry.received),
     willRetryUntil: dateOf(entry.received + schedule().returnAfter),
     ...(entry.envid === undefined ? {} : { envid: entry.envid }),
-    recipients: recipients.map((one) => reported(kind, one)),
+    recipients: recipients.map((one) => reported(kind, one, hostname)),
     original: originalOf(spool, entry, kind),
     utf8,
   });
@@ -98,7 +99,6 @@ async function report(
       attempts: 0,
       nextTry: now(),
       warnings: 0,
-      notify: [],
     };
     const groups = await expandRecipients([{ parts: path, state }], rules(), world);
     const common = {
@@ -109,9 +109,9 @@ async function report(
       requireTls: false,
     };
     // A report has no other sender than `<>`, whatever list it goes to.
-    const one = [{ owner: undefined, recipients: groups.flatMap((group) => group.recipients) }];
+    const one = [{ owner: undefined, recipients: groups.flatMap((group) => group.recipients), merged: [] }];
     for (const made of await commitGroups(spool, incoming, one, '', common)) {
-      log.write({ event: 'report', id: made.id, about: entry.id, kind, to });
+      log.write(event('report', { id: made.id, about: entry.id, kind, to, size: made.size, ...targetsOf(made) }));
       queued(made);
     }
   } catch (error) {
@@ -120,17 +120,27 @@ async function report(
   }
 }
 
-function reported(kind: ReportKind, { address, original, orcpt, reason }: RecipientState): ReportedRecipient {
+function reported(
+  kind: ReportKind,
+  { address, original, orcpt, reason }: RecipientState,
+  hostname: string,
+): ReportedRecipient {
   const { status = '5.0.0', text = 'no reason is known', host } = reason ?? {};
   return {
     kind,
-    address,
-    original,
+    address: addressOutside(address, original, hostname),
+    original: addressOutside(original, original, hostname),
     status: kind === 'delayed' && status.startsWith('5') ? '4.0.0' : status,
     text,
     ...(orcpt === undefined ? {} : { orcpt }),
     ...(host === undefined ? {} : { host }),
   };
+}
+
+/** As the sender may know it: RFC 3464 2.3.2 wants an address, and files and commands here are nobody's business. */
+function addressOutside(address: string, original: string, hostname: string): string {
+  const known = /^[/|]/.test(address) ? original : address;
+  return known.includes('@') ? known : `${known}@${hostname}`;
 }
 
 /** RFC 3461 4.3: RET counts for failures only; other reports carry the header. */

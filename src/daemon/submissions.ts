@@ -17,8 +17,9 @@ import type { Spool } from '../queue/spool.ts';
 import { listSubmit, readSubmit, removeSubmit, type SubmitEntry, type SubmitId } from '../queue/submit.ts';
 import type { Rules } from '../rules/rules.ts';
 import { canonical } from '../transport/outgoing.ts';
+import { event, targetsOf } from './events.ts';
 import { commitGroups, zone } from './inbound.ts';
-import { expandRecipients, type ToExpand } from './recipients.ts';
+import { expandRecipients, mergedOf, type ToExpand } from './recipients.ts';
 import type { World } from './world.ts';
 
 export interface SubmissionsOptions {
@@ -68,7 +69,7 @@ async function takeAll(disk: Disk, options: SubmissionsOptions): Promise<void> {
 async function takeOne(disk: Disk, options: SubmissionsOptions, id: SubmitId): Promise<void> {
   const submitted = readSubmit(disk, options.dir, id);
   if (submitted === undefined) return;
-  const { spool, rules, world, hostname, log, now, queued } = options;
+  const { spool, rules, world, log, now, queued } = options;
   const { header, message } = submitted;
   const user = lookUpUid(submitted.owner, options.root)?.name ?? String(submitted.owner);
   const incoming = spool.begin();
@@ -86,16 +87,17 @@ async function takeOne(disk: Disk, options: SubmissionsOptions, id: SubmitId): P
     };
     const { size } = incoming;
     const entries = await commitGroups(spool, incoming, groups, header.from, common);
-    log.write({
-      event: 'accepted',
-      id: incoming.id,
-      from: header.from,
-      size,
-      protocol: 'submit',
-      user,
-      recipients: header.recipients,
-      host: hostname,
-    });
+    for (const entry of entries) {
+      const targets = targetsOf(entry);
+      if (entry.id !== incoming.id) {
+        log.write(event('split', { id: entry.id, of: incoming.id, from: entry.sender, ...targets }));
+        continue;
+      }
+      const { from, recipients } = header;
+      const merged = mergedOf(groups);
+      const fields = { id: entry.id, from, size, protocol: 'submit', user, recipients, ...targets };
+      log.write(event('accepted', { ...fields, ...(merged.length === 0 ? {} : { merged }) }));
+    }
     removeSubmit(disk, options.dir, id);
     for (const entry of entries) queued(entry);
   } catch (error) {
