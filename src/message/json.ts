@@ -5,7 +5,7 @@ import type { Address } from './address.ts';
 import { readEnvelope } from './envelope.ts';
 import { withLineFeeds } from './header.ts';
 import { partText } from './part-text.ts';
-import { fileName, leaves, parseStructure } from './structure.ts';
+import { declaredCharsets, fileName, leaves, type Part, parseStructure } from './structure.ts';
 
 export interface MessageFacts {
   /** As the session counts, from 1. */
@@ -54,8 +54,10 @@ export interface MessageObject {
 
 /** What is known of a message, as an object for `safeJson`. */
 export function messageObject(facts: MessageFacts): MessageObject {
-  const { number, uid, status, flags, size, lines, hints = [] } = facts;
+  const { number, uid, status, flags, size, lines } = facts;
   const content = withLineFeeds(facts.content);
+  const parts = facts.withBody ? leaves(parseStructure(content, facts.hints)) : [];
+  const hints = [...declaredCharsets(parts), ...(facts.hints ?? [])];
   const envelope = readEnvelope(content, hints);
   return {
     number,
@@ -72,15 +74,15 @@ export function messageObject(facts: MessageFacts): MessageObject {
     messageId: envelope.messageId ?? null,
     size,
     lines,
-    ...(facts.withBody ? bodyFacts(content, hints) : {}),
+    ...(facts.withBody ? bodyFacts(content, parts, hints) : {}),
   };
 }
 
 function bodyFacts(
   content: Uint8Array,
+  all: readonly Part[],
   hints: readonly string[],
 ): Pick<MessageObject, 'parts' | 'attachments' | 'charset' | 'text'> {
-  const all = leaves(parseStructure(content));
   const text = all.find(({ type }) => type.startsWith('text/'));
   return {
     parts: all.length,

@@ -10,7 +10,16 @@ import { reflow } from './flowed.ts';
 import { type Field, parseHeader, withLineFeeds } from './header.ts';
 import { partText } from './part-text.ts';
 import { deliveries, deliverySentence } from './report.ts';
-import { decodedBody, fileName, isAttachment, isMessage, leaves, type Part, parseStructure } from './structure.ts';
+import {
+  declaredCharsets,
+  decodedBody,
+  fileName,
+  isAttachment,
+  isMessage,
+  leaves,
+  type Part,
+  parseStructure,
+} from './structure.ts';
 import { decodeField } from './words.ts';
 
 export interface RenderOptions {
@@ -39,8 +48,9 @@ const NESTED_FIELDS = new Set(['from', 'to', 'cc', 'date', 'subject']);
 /** The lines of a whole message; a promise only when there is HTML to be read. */
 export function renderMessage(stored: Uint8Array, options: RenderOptions = {}): string[] | Promise<string[]> {
   const content = withLineFeeds(stored);
-  const head = headerLines(content, options);
-  const blocks = new Renderer(content, options, 0).body();
+  const renderer = new Renderer(content, options, 0);
+  const head = headerLines(content, { ...options, hints: renderer.hints });
+  const blocks = renderer.body();
   return blocks.some((block) => 'html' in block) ? withHtml(head, blocks, options) : joined(head, blocks, () => []);
 }
 
@@ -105,6 +115,8 @@ function fieldLines(field: Field, hints: readonly string[]): string[] {
 }
 
 class Renderer {
+  /** Charsets for text that names none. */
+  readonly hints: readonly string[];
   readonly #content: Uint8Array;
   readonly #options: RenderOptions;
   readonly #root: Part;
@@ -116,9 +128,10 @@ class Renderer {
     this.#content = content;
     this.#options = options;
     this.#depth = depth;
-    this.#root = parseStructure(content);
-    if (depth === 0)
-      for (const part of leaves(this.#root).filter(isAttachment)) this.#numbers.set(part, this.#numbers.size + 1);
+    this.#root = parseStructure(content, options.hints);
+    const all = leaves(this.#root);
+    this.hints = [...declaredCharsets(all), ...(options.hints ?? [])];
+    if (depth === 0) for (const part of all.filter(isAttachment)) this.#numbers.set(part, this.#numbers.size + 1);
   }
 
   body(): Block[] {
@@ -219,7 +232,7 @@ class Renderer {
     const inner = decodedBody(this.#content, part);
     const lines = headerLines(inner, {
       retained: NESTED_FIELDS,
-      ...(this.#options.hints === undefined ? {} : { hints: this.#options.hints }),
+      hints: this.hints,
     });
     const titled: Block[] = [{ lines: [...head.flatMap((block) => ('lines' in block ? block.lines : [])), ...lines] }];
     if (part.message !== undefined) return [...titled, ...this.#blocks(part.message)];
@@ -228,7 +241,7 @@ class Renderer {
   }
 
   #text(part: Part): string {
-    return partText(this.#content, part, this.#options.hints);
+    return partText(this.#content, part, this.hints);
   }
 
   #plain(part: Part): Block {

@@ -50,21 +50,23 @@ interface Open {
   boundary: string | undefined;
 }
 
-/** The tree of a whole message: header, empty line, body. */
-export function parseStructure(content: Uint8Array): Part {
-  return new Walk(Buffer.from(content.buffer, content.byteOffset, content.byteLength)).run();
+/** The tree of a whole message: header, empty line, body. `hints` are charsets for undeclared 8-bit text in names. */
+export function parseStructure(content: Uint8Array, hints: readonly string[] = []): Part {
+  return new Walk(Buffer.from(content.buffer, content.byteOffset, content.byteLength), hints).run();
 }
 
 class Walk {
   readonly #content: Buffer;
+  readonly #hints: readonly string[];
   /** From the message down to the part that the current octet is in. */
   readonly #open: Open[] = [];
   /** Index in #open of the multiparts with that boundary, innermost last. */
   readonly #boundaries = new Map<string, number[]>();
   #count = 0;
 
-  constructor(content: Buffer) {
+  constructor(content: Buffer, hints: readonly string[]) {
     this.#content = content;
+    this.#hints = hints;
   }
 
   run(): Part {
@@ -93,7 +95,7 @@ class Walk {
 
   /** Begins the part whose header is at `start`, and the message in it when it is one. */
   #enter(start: number, defaultType: string | undefined): Growing {
-    const part = readPart(this.#content, start, this.#headerEnd(start), defaultType);
+    const part = readPart(this.#content, start, this.#headerEnd(start), defaultType, this.#hints);
     this.#count++;
     const boundary = part.type.startsWith('multipart/') ? boundaryOf(part) : undefined;
     const open: Open = { part, boundary: this.#open.length < MAX_DEPTH ? boundary : undefined };
@@ -196,14 +198,17 @@ function boundaryOf(part: Part): string | undefined {
   return boundary === '' || boundary.length > LONGEST_BOUNDARY ? undefined : boundary;
 }
 
-function readPart(content: Buffer, start: number, headerEnd: number, defaultType: string | undefined): Growing {
+function readPart(
+  content: Buffer,
+  start: number,
+  headerEnd: number,
+  defaultType: string | undefined,
+  hints: readonly string[],
+): Growing {
   const header = parseHeader(content.subarray(start, headerEnd));
-  // A header without a single field is none: its text belongs to the body, so that nobody misses it.
-  const [first] = header.fields;
-  const fieldless = header.fields.length > 0 && header.fields.every(({ name }) => name === '');
-  const fromLine = first !== undefined && isFromLine(first) ? first.raw.length : 0;
-  const contentType = parseValue(findField(header, 'content-type')?.value);
-  const disposition = parseValue(findField(header, 'content-disposition')?.value);
+  const charsets = [...header.hints, ...hints];
+  const contentType = parseValue(findField(header, 'content-type')?.value, charsets);
+  const disposition = parseValue(findField(header, 'content-disposition')?.value, charsets);
   return {
     type: typeOf(contentType, defaultType),
     parameters: contentType.parameters,
@@ -213,19 +218,25 @@ function readPart(content: Buffer, start: number, headerEnd: number, defaultType
     id: plainText(findField(header, 'content-id')).replace(/^<|>$/g, ''),
     description: plainText(findField(header, 'content-description')),
     start,
-    bodyStart:
-      fieldless && header.size > fromLine
-        ? start + (fromLine === 0 ? 0 : onlyFromLine(header.fields) ? header.size : fromLine)
-        : headerEnd,
+    bodyStart: start + bodyOffset(header.fields, headerEnd - start),
     end: content.length,
     parts: [],
     message: undefined,
   };
 }
 
+/**
+ * Where the body begins, counted from the header. A header without a single field is none, but for a From_ line: its text
+ * belongs to the body, so that nobody misses it.
+ */
+function bodyOffset([first, ...others]: readonly Field[], headerSize: number): number {
+  if (first === undefined || [first, ...others].some(({ name }) => name !== '')) return headerSize;
+  if (!isFromLine(first)) return 0;
+  return others.length === 0 ? headerSize : first.raw.length;
+}
+
 const isFromLine = (field: Field): boolean =>
   Buffer.from(field.raw.subarray(0, 6)).toString('latin1').replace(/^>/, '').startsWith('From ');
-const onlyFromLine = (fields: readonly Field[]): boolean => fields.length === 1;
 
 const plainText = (field: Field | undefined): string => (field === undefined ? '' : decodeField(field.value));
 
@@ -272,6 +283,16 @@ export function decodedBody(content: Uint8Array, part: Part): Uint8Array {
 /** The file name that the sender gave a part, decoded, with whatever is in it; undefined when there is none. */
 export function fileName(part: Part): string | undefined {
   return part.dispositionParameters.get('filename') || part.parameters.get('name') || undefined;
+}
+
+/** Charsets that the leaves name, each once: text in this message that names none is probably in one of them. */
+export function declaredCharsets(all: readonly Part[]): string[] {
+  const found = new Set<string>();
+  for (const { parameters } of all.slice(0, 20)) {
+    const charset = parameters.get('charset')?.trim().toLowerCase();
+    if (charset !== undefined && charset !== '') found.add(charset);
+  }
+  return [...found].slice(0, 3);
 }
 
 /** True for a part to be listed and saved rather than read: marked so, with a file name, or no text. */

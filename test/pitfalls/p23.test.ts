@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { readEnvelope } from '../../src/message/envelope.ts';
 import { charsetsOfLocale } from '../../src/message/guess.ts';
+import { messageObject } from '../../src/message/json.ts';
+import { renderMessage } from '../../src/message/render.ts';
 
 const octets = (hex: string): string => Buffer.from(hex, 'hex').toString('latin1');
 const subject = (raw: string, more = '', hints: readonly string[] = []): string =>
@@ -22,6 +24,35 @@ describe('P23', () => {
   test('by the charset that the message declares', () => {
     expect(subject(octets('b0a1b3aa'), 'Content-Type: text/plain; charset=euc-kr\n')).toBe('가나');
     expect(subject(octets('b4fab8d5'), 'Content-Type: text/plain; charset="big5"\n')).toBe('測試');
+  });
+
+  test('by the charset that a part declares', async () => {
+    const message = Buffer.from(
+      [
+        `Subject: ${octets('b0a1b3aa')}`,
+        'Content-Type: multipart/mixed; boundary=b',
+        '',
+        '--b',
+        '',
+        octets('b0a1b3aa'),
+        '--b',
+        'Content-Type: text/plain; charset=euc-kr',
+        '',
+        octets('b0a1'),
+        '--b--',
+        '',
+      ].join('\n'),
+      'latin1',
+    );
+    expect(await renderMessage(message, { retained: new Set(['subject']) })).toEqual([
+      'Subject: 가나',
+      '',
+      '가나',
+      '',
+      '가',
+    ]);
+    const facts = { number: 1, uid: 1, status: 'new', flags: [], content: message, size: 1, lines: 1, withBody: true };
+    expect(messageObject(facts)).toMatchObject({ subject: '가나', text: '가나' });
   });
 
   test('by the order of the user', () => {
