@@ -47,6 +47,16 @@ export function systemPaths(root = ''): SystemPaths {
   };
 }
 
+/** Where the daemon listens to its administrator. */
+export function controlSocket({ state }: Pick<SystemPaths, 'state'>): string {
+  return join(state, 'control.sock');
+}
+
+/** The daemon's counts of messages. */
+export function statisticsFile({ state }: Pick<SystemPaths, 'state'>): string {
+  return join(state, 'statistics.json');
+}
+
 /** A path that a table or option names, below the root folder; one that already lies there stays as it is. */
 export function below(root: string, path: string): string {
   return root === '' || path === root || path.startsWith(`${root}/`) ? path : join(root, path);

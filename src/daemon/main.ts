@@ -9,10 +9,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { showListenAddress } from '../config/listen.ts';
 import { type Config, optionValue } from '../config/load.ts';
-import { stateDirsOf } from '../config/paths.ts';
+import { controlSocket, stateDirsOf, statisticsFile } from '../config/paths.ts';
 import { EX, MailError, UserError } from '../core/errors.ts';
 import { type Disk, realDisk } from '../core/files.ts';
-import { recordLocks } from '../core/libc.ts';
 import { createLog, type Log } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
 import { createLocker } from '../mailbox/lock.ts';
@@ -20,19 +19,24 @@ import type { MailboxContext } from '../mailbox/mailbox.ts';
 import { formatDate } from '../message/date.ts';
 import { parseIp } from '../message/path.ts';
 import type { QueueEntry } from '../queue/entry.ts';
+import { lockQueue } from '../queue/lock.ts';
+import { retryDomain } from '../queue/manage.ts';
 import { Runner } from '../queue/run.ts';
 import { openSpool } from '../queue/spool.ts';
 import type { Fault } from '../rules/table.ts';
 import { type Client, DEFAULT_CONFIG, type SmtpConfig } from '../smtp/session.ts';
 import { ownAddresses } from '../transport/smtp.ts';
+import { openControl } from './control.ts';
+import { createFeed, event, observedLog, recipientEvent } from './events.ts';
 import { createInbound, type InboundOptions, zone } from './inbound.ts';
 import { createRouter } from './outbound.ts';
 import { createReporter } from './reports.ts';
 import { type NameService, systemResolver } from './resolver.ts';
 import { cannotListen, type DaemonSettings, daemonSettings, type Listener } from './settings.ts';
 import { SmtpServerConnection } from './smtp-connection.ts';
+import { keepStatistics } from './stats.ts';
 import { watchSubmissions } from './submissions.ts';
-import { openTables } from './tables.ts';
+import { faultText, openTables } from './tables.ts';
 import { createWorld } from './world.ts';
 
 /** What a lab or a test brings instead of the machine's own. */
@@ -64,7 +68,24 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   for (const dir of [paths.queue, paths.state]) disk.mkdir(dir, 0o700);
   makeSubmitFolder(disk, paths.submit);
   const queueLock = lockQueue(disk, paths.queue);
-  const log = createLog({ file: openableLog(disk, settings), form: settings.log.format, hostname, now });
+  if (queueLock === undefined) {
+    throw new MailError(`another daemon uses the queue ${paths.queue}`, { temporary: true, status: EX.tempFail });
+  }
+  const statistics = keepStatistics({
+    disk,
+    path: statisticsFile(paths),
+    now,
+    after,
+    problem: (error) => problem('statistics')(error),
+  });
+  const feed = createFeed();
+  const log = observedLog(
+    createLog({ file: openableLog(disk, settings), form: settings.log.format, hostname, now }),
+    (what) => {
+      statistics.count(what);
+      feed.publish(what);
+    },
+  );
   const problem = (where: string) => (error: unknown) => {
     log.write({ event: 'problem', where, reason: error instanceof Error ? error.message : String(error) });
   };
@@ -105,28 +126,19 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
     now,
     after,
     report: createReporter({ ...shared, schedule: () => settings.schedule }),
-    event: (entry, recipient, outcome) => {
-      const { address: to, original, attempts } = recipient;
-      const { reason } = outcome;
-      log.write({
-        event: outcome.kind,
-        id: entry.id,
-        to,
-        original,
-        delay: now() - entry.received,
-        attempts,
-        status: reason.status,
-        host: reason.host,
-        reason: reason.text,
-      });
-    },
+    event: (entry, recipient, outcome, mailer) => log.write(recipientEvent(entry, recipient, outcome, mailer, now())),
     problem: problem('queue'),
   });
   const submissions = watchSubmissions({ ...shared, dir: paths.submit, root: paths.root });
-  const inbound: InboundOptions = { ...shared, runQueueOf: () => runner.wake() };
+  const runQueueOf = (name: string) => {
+    retryDomain({ spool, runner, now }, name).catch(problem('queue'));
+  };
+  const inbound: InboundOptions = { ...shared, runQueueOf };
   const connections = new Set<SmtpServerConnection>();
   const servers: Server[] = [];
+  let control: { close(): Promise<void> } | undefined;
   const stop = async () => {
+    await control?.close();
     for (const server of servers) server.close();
     submissions.close();
     tables.close();
@@ -134,9 +146,10 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
     await Promise.race([Promise.all([...connections].map(({ done }) => done)), wait(CLOSING_LIMIT)]);
     await runner.drain();
     await spool.close();
-    log.write({ event: 'stopped' });
+    log.write(event('stopped', {}));
     log.close();
-    disk.close(queueLock);
+    statistics.close();
+    queueLock.release();
   };
   try {
     for (const listener of settings.listeners) {
@@ -149,13 +162,36 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
       addresses.push(address.text);
       if (address.port !== undefined) listening.set(address.host, address.port);
     }
+    const begun = now();
+    control = await openControl({
+      path: controlSocket(paths),
+      deps: {
+        spool,
+        runner,
+        stats: statistics.statistics,
+        reload: () => {
+          world.forget();
+          return tables.reload().map(faultText);
+        },
+        log,
+        feed,
+        now,
+        status: () => ({
+          version: VERSION,
+          hostname,
+          started: begun,
+          listening: addresses,
+          connections: connections.size,
+        }),
+      },
+    });
   } catch (error) {
     await stop();
     throw error;
   }
   for (const [index, { role }] of settings.listeners.entries()) say(`listening ${role} ${addresses[index]}`);
   for (const warning of settings.warnings) log.write({ event: 'warning', text: warning });
-  log.write({ event: 'started', version: VERSION, listening: addresses });
+  log.write(event('started', { version: VERSION, listening: addresses }));
   runner.wake();
   void submissions.take();
   say('ready');
@@ -193,15 +229,6 @@ function makeSubmitFolder(disk: Disk, path: string): void {
   } finally {
     disk.close(fd);
   }
-}
-
-/** Two daemons on one queue would deliver everything twice. */
-function lockQueue(disk: Disk, dir: string): number {
-  const fd = disk.open(join(dir, 'lock'), 'create', 0o600);
-  const locks = recordLocks();
-  if (locks === undefined || locks.tryLock(fd, 'write')) return fd;
-  disk.close(fd);
-  throw new MailError(`another daemon uses the queue ${dir}`, { temporary: true, status: EX.tempFail });
 }
 
 /** The log's file, or standard error where it cannot be made. */

@@ -9,7 +9,7 @@ import { headerSize } from '../message/header.ts';
 import { isFault, parsePath, pathAddress } from '../message/path.ts';
 import { rewriteHeader } from '../message/rewrite.ts';
 import type { RecipientState } from '../queue/entry.ts';
-import type { Job, Router, Routing, Transport } from '../queue/run.ts';
+import type { Job, Mailer, Router, Routing, Transport } from '../queue/run.ts';
 import type { Outcome } from '../queue/schedule.ts';
 import { rewrite } from '../rules/rewrite.ts';
 import { route } from '../rules/route.ts';
@@ -68,6 +68,7 @@ function toUser(options: OutboundOptions, address: string): Routing | Outcome {
     transport: localTransport(options.mailbox, target),
     concurrency: LOCAL_CONCURRENCY,
     linger: LOCAL_LINGER,
+    mailer: 'local',
   };
 }
 
@@ -89,6 +90,7 @@ function toFile(options: OutboundOptions, { address, asUser }: RecipientState): 
     transport: localTransport(options.mailbox, target),
     concurrency: LOCAL_CONCURRENCY,
     linger: LOCAL_LINGER,
+    mailer: 'file',
   };
 }
 
@@ -106,6 +108,7 @@ function toProgram(options: OutboundOptions, { address, asUser }: RecipientState
     destination: `program:${address}`,
     transport: programTransport(target, options.now),
     concurrency: PROGRAM_CONCURRENCY,
+    mailer: 'prog',
   };
 }
 
@@ -124,7 +127,7 @@ function toDomain(options: OutboundOptions, address: string): Routing | Outcome 
     case 'local':
       return toUser(options, way.user ?? path.local);
     case 'mx':
-      return toHosts(options, `smtp:${way.domain}`, [
+      return toHosts(options, 'esmtp', `smtp:${way.domain}`, [
         { host: way.domain, port: 25, protocol: 'smtp', mx: true, tls: 'may' },
       ]);
     case 'smtp': {
@@ -132,16 +135,21 @@ function toDomain(options: OutboundOptions, address: string): Routing | Outcome 
       const hops = way.hops.map(
         ({ host, mx, port }): NextHop => ({ host, mx, port: port ?? 25, protocol, tls: 'may' }),
       );
-      return toHosts(options, `${protocol}:${hops.map(({ host, port }) => `${host}:${port}`).join(',')}`, hops);
+      return toHosts(
+        options,
+        'relay',
+        `${protocol}:${hops.map(({ host, port }) => `${host}:${port}`).join(',')}`,
+        hops,
+      );
     }
   }
 }
 
-function toHosts(options: OutboundOptions, destination: string, hops: readonly NextHop[]): Routing {
+function toHosts(options: OutboundOptions, mailer: Mailer, destination: string, hops: readonly NextHop[]): Routing {
   const { hostname, resolver, isOurs, rules } = options;
   const ourNames = () => new Set([hostname.toLowerCase(), ...rules().localHosts.entries.keys()]);
   const transport = smtpTransport({ hops, hostname, resolver, isOurs, ourNames });
-  return { destination, transport: outside(transport, rules), concurrency: SMTP_CONCURRENCY };
+  return { destination, transport: outside(transport, rules), concurrency: SMTP_CONCURRENCY, mailer };
 }
 
 /** Puts on what our senders wear outside: masquerading, genericstable, the domain of bare names. */
