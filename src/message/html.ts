@@ -10,7 +10,7 @@ import { visible } from '../core/text.ts';
 import { columnsOf, laidOut, Sink } from './html-layout.ts';
 
 /** More HTML than this (characters) is cut, and the text says so. */
-const LONGEST = 16_000_000;
+const LONGEST = 4_000_000;
 const DEEPEST = 200;
 const DEEPEST_TABLE = 12;
 /** Quotes and lists indent up to this many levels. */
