@@ -98,6 +98,12 @@ export interface NewMessage {
   readonly quote: boolean;
 }
 
+/** Bytes that come by parts, each good only until `put` returns. */
+export interface ByParts {
+  readonly length: number;
+  copy(put: (part: Uint8Array) => void): void;
+}
+
 export interface Mailbox {
   readonly location: Location;
   /** Why it cannot be changed; undefined when it can. */
@@ -122,6 +128,8 @@ export interface Mailbox {
   head(slot: number, limit: number): Uint8Array;
   /** As stored, for moving: the From_ line without line end, and the content byte for byte. */
   stored(slot: number): { readonly fromLine: Uint8Array; readonly content: Uint8Array };
+  /** The same for what is only copied: the content by parts, so that many large messages leave no trace in memory. */
+  storedByParts?(slot: number): { readonly fromLine: Uint8Array; readonly content: ByParts };
 
   /** Looks what other programs did since. Cheap when nothing changed. */
   refresh(): Promise<Others>;

@@ -39,6 +39,19 @@ export class FileReader {
     this.#at = from;
   }
 
+  /** Octets one after the other, in parts that are good only until `put` returns. */
+  parts(from: number, length: number, put: (part: Uint8Array) => void): void {
+    for (let done = 0; done < length; ) {
+      const place = from + done;
+      if (place < this.#at || place >= this.#at + this.#window.length) this.#fill(place);
+      const start = place - this.#at;
+      const part = this.#window.subarray(start, start + Math.min(length - done, this.#window.length - start));
+      if (part.length === 0) throw shrunk();
+      put(part);
+      done += part.length;
+    }
+  }
+
   read(from: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
     if (this.#fd === undefined || this.#disk.read(this.#fd, bytes, from) < length) throw shrunk();

@@ -16,6 +16,7 @@ import { makeFromLine } from './from-line.ts';
 import { pendingJournal, recover, rewrite } from './journal.ts';
 import { MovedError } from './lock.ts';
 import type {
+  ByParts,
   Changes,
   CommitResult,
   Flags,
@@ -168,10 +169,21 @@ export class MboxMailbox implements Mailbox, LookUps {
 
   stored(slot: number): { readonly fromLine: Uint8Array; readonly content: Uint8Array } {
     const content = this.#whole(slot);
+    return { fromLine: this.#fromLineOf(slot), content };
+  }
+
+  storedByParts(slot: number): { readonly fromLine: Uint8Array; readonly content: ByParts } {
     const row = this.#current(slot);
-    if (this.#rows.fromSize(row) > 0) return { fromLine: this.fromLineAt(slot), content };
+    const [from, length] = [this.#rows.start(row), this.#rows.size(row)];
+    const copy: ByParts['copy'] = (put) => this.#reader.parts(from, length, put);
+    return { fromLine: this.#fromLineOf(slot), content: { length, copy } };
+  }
+
+  /** As it is, or one that says the same when there is none. */
+  #fromLineOf(slot: number): Uint8Array {
+    if (this.#rows.fromSize(this.#current(slot)) > 0) return this.fromLineAt(slot);
     const { sender, received } = this.info(slot);
-    return { fromLine: Buffer.from(makeFromLine(sender, received ?? 0)), content };
+    return Buffer.from(makeFromLine(sender, received ?? 0));
   }
 
   /** Without a From_ line: who the header says it is from, and when the file was written. */

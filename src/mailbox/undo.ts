@@ -17,7 +17,7 @@ import { errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
 import { type Disk, makeFolder } from '../core/files.ts';
 import { appendMessages } from './append.ts';
 import { BLOCK } from './journal-file.ts';
-import type { Flags, Location, Mailbox, MailboxContext, NewMessage, Uid } from './mailbox.ts';
+import type { ByParts, Flags, Location, Mailbox, MailboxContext, NewMessage, Uid } from './mailbox.ts';
 import { BlockWriter } from './rewrite-run.ts';
 
 /** Why a message leaves: deleted (or saved elsewhere, which takes it out as well), or moved to mbox. */
@@ -30,9 +30,9 @@ export interface Leaving {
   readonly flags: Flags;
   readonly why: Why;
   readonly received: number | undefined;
-  /** As `Mailbox.stored` gives it. */
+  /** As `Mailbox.stored` or `storedByParts` gives them. */
   readonly fromLine: Uint8Array;
-  readonly content: Uint8Array;
+  readonly content: Uint8Array | ByParts;
 }
 
 export interface KeepResult {
@@ -70,6 +70,7 @@ export interface Restored {
 /** Opens a mailbox; `openMailbox` of open.ts in the program. */
 export type Opener = (context: MailboxContext, location: Location) => Promise<Mailbox>;
 
+const LINE_END = Uint8Array.of(10);
 const TOTALS = 200;
 const LINE_LIMIT = 64 << 10;
 const DONE = '.done';
@@ -147,8 +148,9 @@ function writeEntry(disk: Disk, fd: number, header: object, leaving: Iterable<Le
     };
     put(line(meta));
     put(fromLine);
-    put(content);
-    put(Uint8Array.of(10));
+    if (content instanceof Uint8Array) put(content);
+    else content.copy(put);
+    put(LINE_END);
     totals[why]++;
     totals.octets += content.length;
   }

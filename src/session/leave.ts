@@ -138,7 +138,7 @@ function keepUndo(
   function* leaving(): Generator<Leaving> {
     for (const slot of [...why.keys()].sort((a, b) => a - b)) {
       const { uid, flags } = session.box.info(slot);
-      const stored = session.box.stored(slot);
+      const stored = session.box.storedByParts?.(slot) ?? session.box.stored(slot);
       const { received } = parseFromLine(stored.fromLine);
       yield { slot, uid, flags, received, why: why.get(slot) ?? 'deleted', ...stored };
     }
