@@ -25,6 +25,8 @@ const FACES: Readonly<Record<string, Face>> = {
   sendmail: async (invocation) => (await import('./sendmail.ts')).runSendmail(invocation),
   mailq: (invocation) => subcommandByName('mailq', invocation),
   newaliases: (invocation) => subcommandByName('newaliases', invocation),
+  praliases: (invocation) => subcommandByName('praliases', invocation),
+  makemap: (invocation) => subcommandByName('makemap', invocation),
 };
 
 async function tmail(invocation: Invocation): Promise<number> {

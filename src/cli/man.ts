@@ -2,6 +2,7 @@
  * Makes man/tmail.1 out of the tables of options, subcommands, commands, escapes and variables, so that what the manual
  * says is what the program does. mdoc(7); `npm run man` writes it, a test compares and has mandoc check it.
  */
+import { LISTEN_KEYS } from '../config/listen.ts';
 import { fallbackText, OPTIONS } from '../config/options.ts';
 import type { Command } from '../session/command.ts';
 import { COMMANDS } from '../session/commands.ts';
@@ -311,6 +312,12 @@ export function manPage(): string {
         `${sentence(option.doc)}\nDefault: ${escaped(fallbackText(option))}.`,
       ]),
     ),
+    '.Pp',
+    prose('Where the daemon listens is said by blocks that begin with [[listen]] and hold:'),
+    ...list(Object.entries(LISTEN_KEYS).map(([key, doc]) => [`Li ${key}`, sentence(doc)])),
+    '.Pp',
+    prose(`Without any it listens on 127.0.0.1:25 only. listen = "0.0.0.0:25" at the top of the file is short for a block
+      whose role follows from the port.`),
     '.Sh ENVIRONMENT',
     ...list(ENVIRONMENT),
     '.Sh FILES',

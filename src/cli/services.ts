@@ -48,16 +48,17 @@ const FILE_VARIABLES = ['MAIL', 'MBOX', 'DEAD', 'MAILRC'];
  * LOGNAME when it is one, else whoever has the caller's number; the environment is that user's.
  */
 export async function foundation(invocation: Invocation, asUser?: string): Promise<Foundation> {
-  const { root: given, config: file, env: outer } = invocation;
-  const config = await loadConfig({
-    ...(given === undefined ? {} : { root: given }),
-    ...(file === undefined ? {} : { file }),
-    env: outer,
-  });
+  const config = await configOf(invocation);
+  const { env: outer } = invocation;
   const root = config.root.value;
   const user = whoAsks(outer, root, asUser);
   const env = root === '' ? outer : environmentWithin(root, user, outer);
   return { disk: realDisk, config, paths: config.paths, user, hostname: config.hostname.value, env };
+}
+
+/** The configuration for an invocation, whoever asks. */
+export function configOf({ root, config: file, env }: Invocation): Promise<Config> {
+  return loadConfig({ ...(root === undefined ? {} : { root }), ...(file === undefined ? {} : { file }), env });
 }
 
 function whoAsks(env: Environment, root: string, asUser: string | undefined): User {

@@ -45,6 +45,8 @@ export const LISTEN_KEYS = {
   require_helo: 'Refuse MAIL before HELO; default: as in [smtp].',
 } as const;
 
+export type ListenKey = keyof typeof LISTEN_KEYS;
+
 /** Loopback only, until the administrator opens it: listening to the world is his decision. */
 export const DEFAULT_LISTEN: readonly Listen[] = [
   {

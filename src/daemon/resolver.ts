@@ -6,6 +6,8 @@
  * again later. Nothing waits longer than LIMIT.
  */
 import { promises as dns } from 'node:dns';
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { errnoOf } from '../core/errors.ts';
 import type { Resolver } from '../transport/smtp.ts';
 
@@ -15,7 +17,7 @@ export interface NameService extends Resolver {
   readonly names: (address: string) => Promise<readonly string[]>;
 }
 
-/** Milliseconds for one question, both tries together. */
+/** Milliseconds for one question, all tries together. */
 const LIMIT = 10_000;
 const MX_KEPT = 5 * 60_000;
 const ABSENT_KEPT = 60_000;
@@ -27,9 +29,21 @@ interface Kept {
   readonly answer: readonly unknown[] | Error;
 }
 
+export interface ResolverOptions {
+  readonly now?: () => number;
+  /** Milliseconds that one question may take. */
+  readonly limit?: number;
+  /** `address` or `address:port`; default: those of /etc/resolv.conf. */
+  readonly servers?: readonly string[];
+  /** A file like /etc/hosts, which is the default. */
+  readonly hosts?: string;
+}
+
 /** Resolves through the name servers of this machine (/etc/resolv.conf), and /etc/hosts for addresses. */
-export function systemResolver(now: () => number = Date.now): NameService {
-  const { resolveMx, resolve4, resolve6, reverse } = new dns.Resolver({ timeout: LIMIT / 4, tries: 2 });
+export function systemResolver(options: ResolverOptions = {}): NameService {
+  const { now = Date.now, limit = LIMIT, servers, hosts = '/etc/hosts' } = options;
+  const resolver = new dns.Resolver({ timeout: limit / 4, tries: 2 });
+  if (servers !== undefined) resolver.setServers(servers);
   const cache = new Map<string, Kept>();
   const asking = new Map<string, Promise<readonly unknown[]>>();
 
@@ -42,7 +56,7 @@ export function systemResolver(now: () => number = Date.now): NameService {
     }
     const running = asking.get(key);
     if (running !== undefined) return running as Promise<readonly T[]>;
-    const question = withLimit(find()).then(
+    const question = withLimit(find(), limit).then(
       ([answer, holds]) => {
         keep(key, answer, Math.min(holds, LONGEST_KEPT));
         return answer;
@@ -71,38 +85,55 @@ export function systemResolver(now: () => number = Date.now): NameService {
   }
 
   return {
-    mx: (domain) => ask(`mx ${domain}`, async () => [await resolveMx(domain), MX_KEPT]),
-    addresses: (host) => ask(`a ${host}`, () => findAddresses(host, resolve4, resolve6)),
-    names: (address) => ask(`ptr ${address}`, async () => [await reverse(address), MX_KEPT]),
+    mx: (domain) => ask(`mx ${domain}`, async () => [await resolver.resolveMx(domain), MX_KEPT]),
+    addresses: (host) => ask(`a ${host}`, () => findAddresses(host, resolver, hosts)),
+    names: (address) => ask(`ptr ${address}`, async () => [await resolver.reverse(address), MX_KEPT]),
   };
 }
 
-type Resolve = (host: string, options: { ttl: true }) => Promise<readonly { address: string; ttl: number }[]>;
-
+/** /etc/hosts first, as programs of this machine have it, then DNS. */
 async function findAddresses(
   host: string,
-  resolve4: Resolve,
-  resolve6: Resolve,
+  resolver: dns.Resolver,
+  hosts: string,
 ): Promise<readonly [readonly string[], number]> {
   if (/^[\d.]+$|:/.test(host)) return [[host], LONGEST_KEPT];
-  const [four, six] = await Promise.allSettled([resolve4(host, { ttl: true }), resolve6(host, { ttl: true })]);
+  const listed = listedAddresses(hosts, host);
+  if (listed.length > 0) return [listed, ABSENT_KEPT];
+  const [four, six] = await Promise.allSettled([
+    resolver.resolve4(host, { ttl: true }),
+    resolver.resolve6(host, { ttl: true }),
+  ]);
   const found = [four, six].flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
   if (found.length > 0) {
     const holds = Math.max(1, Math.min(...found.map(({ ttl }) => ttl))) * 1000;
     return [found.map(({ address }) => address), holds];
   }
-  // Only DNS says that a name does not exist; but a name may stand in /etc/hosts alone.
-  const local = await dns.lookup(host, { all: true }).catch(() => []);
-  if (local.length > 0) return [local.map(({ address }) => address), ABSENT_KEPT];
   const reasons = [four, six].flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+  // An address that may be there must not be taken for absent.
   throw reasons.find((reason) => !isAbsent(reason)) ?? reasons[0] ?? absent(host);
 }
 
+/** Addresses of a name in a file like /etc/hosts; none when it cannot be read. */
+function listedAddresses(file: string, host: string): string[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    return [];
+  }
+  const wanted = host.toLowerCase().replace(/\.$/, '');
+  return text.split('\n').flatMap((line) => {
+    const [address = '', ...names] = (line.split('#', 1)[0] ?? '').trim().toLowerCase().split(/\s+/);
+    return names.includes(wanted) && isIP(address) > 0 ? [address] : [];
+  });
+}
+
 /** The resolver of node has no limit of its own over all its tries and servers. */
-async function withLimit<T>(question: Promise<T>): Promise<T> {
+async function withLimit<T>(question: Promise<T>, limit: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(withCode('ETIMEOUT', 'no name server answered in time')), LIMIT);
+    timer = setTimeout(() => reject(withCode('ETIMEOUT', 'no name server answered in time')), limit);
     timer.unref();
   });
   try {

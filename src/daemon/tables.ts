@@ -11,6 +11,7 @@ import type { SystemPaths } from '../config/paths.ts';
 import { EX, reasonOf, UserError } from '../core/errors.ts';
 import { type Disk, readWhole, realDisk } from '../core/files.ts';
 import { lookUpUser } from '../core/users.ts';
+import { checkTargets } from '../rules/expand.ts';
 import { runExpectations } from '../rules/expect.ts';
 import type { DecisionLookups } from '../rules/relay.ts';
 import { buildRules, type RuleOptions, type Rules, type TableTexts } from '../rules/rules.ts';
@@ -181,15 +182,20 @@ class OpenTables implements Tables {
   }
 }
 
-/** Reads all tables once, and asks the policy test file when nothing else is wrong. Never throws. */
+/**
+ * Reads all tables once; when nothing is wrong with them, looks whether aliases lead anywhere and asks the policy test file.
+ * `instead`: the text of a file, which then is not read. Never throws.
+ */
 export function readTables(
   disk: Disk,
   files: TablePaths,
   options: RuleOptions,
   lookups: DecisionLookups,
+  instead?: { readonly file: string; readonly text: string },
 ): { rules: Rules; faults: Fault[] } {
   const faults: Fault[] = [];
   const text = (file: string): string => {
+    if (file === instead?.file) return instead.text;
     try {
       return new TextDecoder().decode(readWhole(disk, file));
     } catch (error) {
@@ -213,11 +219,14 @@ export function readTables(
   );
   faults.push(...built.faults);
   const expectations = text(files.expect);
-  if (!faults.some(isError)) faults.push(...runExpectations(files.expect, expectations, built.rules, lookups));
+  if (!faults.some(isError)) {
+    faults.push(...checkTargets(built.rules, lookups));
+    faults.push(...runExpectations(files.expect, expectations, built.rules, lookups));
+  }
   return { rules: built.rules, faults };
 }
 
-function isError({ level }: Fault): boolean {
+export function isError({ level }: Fault): boolean {
   return level === 'error';
 }
 
