@@ -29,7 +29,7 @@ import { ownAddresses } from '../transport/smtp.ts';
 import { openControl } from './control.ts';
 import { createFeed, event, observedLog, recipientEvent } from './events.ts';
 import { createInbound, type InboundOptions, zone } from './inbound.ts';
-import { createRouter } from './outbound.ts';
+import { createRouter, type OutgoingSmtp } from './outbound.ts';
 import { createReporter } from './reports.ts';
 import { type NameService, systemResolver } from './resolver.ts';
 import { cannotListen, type DaemonSettings, daemonSettings, type Listener } from './settings.ts';
@@ -47,11 +47,20 @@ export interface DaemonParts {
   /** Calls `run` after so many milliseconds; returns what cancels it. */
   readonly after?: (milliseconds: number, run: () => void) => () => void;
   readonly say?: (line: string) => void;
+  readonly disk?: Disk;
+  /** How connections to others are made. */
+  readonly smtp?: OutgoingSmtp;
 }
 
 export interface Daemon {
   /** `host:port` or `unix:/path`, by listener in order. */
   readonly addresses: readonly string[];
+  /** What waits, each entry as it is now. */
+  entries(): readonly QueueEntry[];
+  /** Nobody is connected, and nothing is on its way: what is in the queue waits for its time. */
+  idle(): boolean;
+  /** Takes up what was submitted by command; resolves when it is in the queue. */
+  takeSubmissions(): Promise<void>;
   /** Reads the tables again. */
   reload(): void;
   reopenLog(): void;
@@ -64,7 +73,7 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   const settings = daemonSettings(config);
   const { now = Date.now, after = afterReal, say = (line) => process.stdout.write(`${line}\n`) } = parts;
   const { paths, hostname } = settings;
-  const disk = realDisk;
+  const disk = parts.disk ?? realDisk;
   for (const dir of [paths.queue, paths.state]) disk.mkdir(dir, 0o700);
   makeSubmitFolder(disk, paths.submit);
   const queueLock = lockQueue(disk, paths.queue);
@@ -98,7 +107,7 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   const onChange = () => log.write({ event: 'tables-read' });
   const tables = openTables({ paths, options: settings.rules, onChange, onFault });
   const rules = () => tables.rules;
-  const resolver = parts.resolver ?? systemResolver(now);
+  const resolver = parts.resolver ?? systemResolver({ now });
   const world = createWorld({ root: paths.root, resolver, rules, now });
   const mailbox = mailboxOf(config, settings, disk, now, log);
   const addresses: string[] = [];
@@ -120,6 +129,7 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
       local: settings.local,
       user: world.user,
       isOurs,
+      ...(parts.smtp === undefined ? {} : { smtp: parts.smtp }),
       now,
     }),
     schedule: () => settings.schedule,
@@ -197,6 +207,9 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   say('ready');
   return {
     addresses,
+    entries: () => [...spool.entries()],
+    idle: () => connections.size === 0 && runner.idle,
+    takeSubmissions: () => submissions.take(),
     reload: () => {
       world.forget();
       tables.reload();

@@ -17,7 +17,7 @@ import { isLocalDomain, type Rules } from '../rules/rules.ts';
 import { type Refusal, splitDetail } from '../rules/table.ts';
 import { localTransport } from '../transport/local.ts';
 import { programTransport } from '../transport/program.ts';
-import { type NextHop, type Resolver, smtpTransport } from '../transport/smtp.ts';
+import { type NextHop, type Resolver, type SmtpTransportOptions, smtpTransport } from '../transport/smtp.ts';
 import type { LocalSettings } from './settings.ts';
 
 export interface OutboundOptions {
@@ -31,8 +31,12 @@ export interface OutboundOptions {
   readonly user: (name: string) => User | undefined;
   /** An address and port that this daemon listens on. */
   readonly isOurs: (address: string, port: number) => boolean;
+  readonly smtp?: OutgoingSmtp;
   readonly now: () => number;
 }
+
+/** How connections to others are made; what is not given is as it usually is. */
+export type OutgoingSmtp = Pick<SmtpTransportOptions, 'localAddress' | 'limits'>;
 
 /** Transports at work for one next hop, and for one mailbox. */
 const SMTP_CONCURRENCY = 5;
@@ -148,7 +152,7 @@ function toDomain(options: OutboundOptions, address: string): Routing | Outcome 
 function toHosts(options: OutboundOptions, mailer: Mailer, destination: string, hops: readonly NextHop[]): Routing {
   const { hostname, resolver, isOurs, rules } = options;
   const ourNames = () => new Set([hostname.toLowerCase(), ...rules().localHosts.entries.keys()]);
-  const transport = smtpTransport({ hops, hostname, resolver, isOurs, ourNames });
+  const transport = smtpTransport({ ...options.smtp, hops, hostname, resolver, isOurs, ourNames });
   return { destination, transport: outside(transport, rules), concurrency: SMTP_CONCURRENCY, mailer };
 }
 

@@ -135,6 +135,11 @@ export class Runner {
     if (due.length > 0) void this.#dispatch(entry, due);
   }
 
+  /** Nobody is on their way: what is in the queue waits for its time. */
+  get idle(): boolean {
+    return this.#busy.size === 0;
+  }
+
   /** Indices of the recipients that a transport has at this moment. */
   atWork(entry: QueueEntry): number[] {
     return [...entry.recipients.keys()].filter((index) => this.#atWork.has(key(entry.id, index)));

@@ -33,6 +33,8 @@ export interface Endpoint {
   readonly port: number;
   readonly protocol: 'smtp' | 'lmtp';
   readonly tls: TlsPolicy;
+  /** The address to connect from; undefined: the system's choice. */
+  readonly localAddress?: string | undefined;
 }
 
 /** Time limits in milliseconds. */
@@ -398,9 +400,10 @@ function serverName(host: string): string {
 }
 
 function dial(endpoint: Endpoint, limit: number): Promise<Socket> {
-  const { host, address, port } = endpoint;
+  const { host, address, port, localAddress } = endpoint;
+  const from = localAddress === undefined || address.includes(':') ? {} : { localAddress };
   return new Promise((resolve, reject) => {
-    const socket = address.startsWith('/') ? connectTcp(address) : connectTcp({ host: address, port });
+    const socket = address.startsWith('/') ? connectTcp(address) : connectTcp({ host: address, port, ...from });
     const fail = (what: string) => {
       socket.destroy();
       reject(new ConnectionError('4.4.1', `${host} [${address}]: ${what}`));

@@ -27,6 +27,8 @@ export interface Resolver {
   readonly mx: (domain: string) => Promise<readonly { readonly exchange: string; readonly priority: number }[]>;
   /** IPv4 and IPv6 addresses. */
   readonly addresses: (host: string) => Promise<readonly string[]>;
+  /** Where hosts do not listen on the port they should, as in a lab: the port on which this address is reached. */
+  readonly portOf?: (address: string, port: number) => number;
 }
 
 /** Where to, as routing decided. */
@@ -48,7 +50,9 @@ export interface SmtpTransportOptions {
   readonly isOurs: (address: string, port: number) => boolean;
   /** Names of this host, lower case. */
   readonly ourNames: () => ReadonlySet<string>;
-  readonly limits?: ClientLimits;
+  /** The address to connect from; the system's choice when not given. */
+  readonly localAddress?: string | undefined;
+  readonly limits?: ClientLimits | undefined;
 }
 
 export function smtpTransport(options: SmtpTransportOptions): Transport {
@@ -124,8 +128,9 @@ async function findEndpoints(options: SmtpTransportOptions): Promise<readonly En
 }
 
 async function endpointsOf(hop: NextHop, options: SmtpTransportOptions): Promise<readonly Endpoint[] | Outcome> {
-  const { resolver, isOurs, ourNames } = options;
+  const { resolver, isOurs, ourNames, localAddress } = options;
   if (hop.host.startsWith('/')) return [{ ...hop, address: hop.host }];
+  const portOf = (address: string) => resolver.portOf?.(address, hop.port) ?? hop.port;
   const found = await findHosts(hop, resolver);
   if (isOutcome(found)) return found;
   const hosts = [...found].sort((a, b) => a.priority - b.priority || (Math.random() < 0.5 ? -1 : 1));
@@ -138,8 +143,10 @@ async function endpointsOf(hop: NextHop, options: SmtpTransportOptions): Promise
       lookUp = outcomeOfLookUp(error, name);
       return [];
     });
-    if (addresses.some((address) => isOurs(address, hop.port))) break;
-    for (const address of addresses) endpoints.push({ ...hop, host: name, address });
+    if (addresses.some((address) => isOurs(address, portOf(address)))) break;
+    for (const address of addresses) {
+      endpoints.push({ ...hop, host: name, address, port: portOf(address), localAddress });
+    }
   }
   if (endpoints.length > 0) return endpoints;
   if (lookUp !== undefined) return lookUp;

@@ -2,19 +2,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Driver, readDialogue, type Turn } from './play.ts';
+import { Driver, pattern, readDialogue, type Turn } from './play.ts';
 
 const FOLDER = join(import.meta.dirname, '../dialogue');
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.txt'));
-
-function pattern(line: string): RegExp {
-  return new RegExp(
-    `^${line
-      .split('*')
-      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
-      .join('.*')}$`,
-  );
-}
 
 function play(name: string, step: (driver: Driver, bytes: Buffer) => void): void {
   const { stage, turns } = readDialogue(readFileSync(join(FOLDER, name), 'utf8'));

@@ -73,7 +73,8 @@ export class Driver {
     }
   }
 
-  private decide(question: Question): Answer {
+  /** What the small host says. */
+  decide(question: Question): Answer {
     const set =
       this.stage.answers.get(`${question.kind} ${keyOf(question)}`) ?? this.stage.answers.get(`${question.kind} *`);
     if (question.kind === 'end') {
@@ -114,6 +115,16 @@ function keyOf(question: Question): string {
   if (question.kind === 'helo') return question.name;
   if (question.kind === 'vrfy' || question.kind === 'expn') return question.text;
   return '*';
+}
+
+/** What an `S:` line stands for. */
+export function pattern(line: string): RegExp {
+  return new RegExp(
+    `^${line
+      .split('*')
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*')}$`,
+  );
 }
 
 export interface Turn {
