@@ -7,6 +7,7 @@ export default defineConfig({
   define: { TMAIL_VERSION: JSON.stringify(version) },
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/temporary.ts'],
     pool: 'threads',
     isolate: false,
     testTimeout: 60_000,
