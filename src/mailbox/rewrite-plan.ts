@@ -86,7 +86,7 @@ export function shapesOf(pieces: readonly Piece[]): PieceShape[] {
       if (piece.from === piece.to) continue;
       if (last?.kind === 'keep' && last.to === piece.from) {
         shapes[shapes.length - 1] = { kind: 'keep', from: last.from, to: piece.to };
-      } else shapes.push({ kind: 'keep', from: piece.from, to: piece.to });
+      } else shapes.push(piece);
     } else if (piece.bytes.length > 0) shapes.push({ kind: 'new', length: piece.bytes.length });
   }
   return shapes;

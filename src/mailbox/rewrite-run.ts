@@ -136,7 +136,7 @@ function recordStep(change: Change, number: number, from: number): Step {
         out.copy(at + HEADER + length, wanted, (offset, into) => reader.read(source.at + offset, into));
       length += wanted;
     }
-    out.flush();
+    out.end();
   }
   const { id } = record;
   writeHeader(journal, at, { tag: 'step', id, number, ...step, length, checksum });
@@ -237,7 +237,7 @@ function carryOut(change: Change, number: number, step: Step): void {
     out.copy(to, length, (offset, into) => kept.read(from + offset, into));
     if (step.journaled) data += length;
   }
-  out.flush();
+  out.end();
 }
 
 /** Octets of slices that come out of the file. */
@@ -325,6 +325,9 @@ class FileReader {
   }
 }
 
+/** A block that nobody uses. */
+let spare: Uint8Array | undefined;
+
 /** Writes of ranges that mostly follow each other: collected into blocks. */
 export class BlockWriter {
   readonly #write: (bytes: Uint8Array, at: number) => void;
@@ -335,7 +338,17 @@ export class BlockWriter {
   /** `total`: octets that will be written, so that small changes take small buffers. */
   constructor(write: (bytes: Uint8Array, at: number) => void, total: number) {
     this.#write = write;
-    this.#block = new Uint8Array(Math.max(1, Math.min(BLOCK, total)));
+    const size = Math.max(1, Math.min(BLOCK, total));
+    // The steps of a large change follow each other: they share one block.
+    const block = spare;
+    spare = undefined;
+    this.#block = block !== undefined && size === BLOCK ? block : new Uint8Array(size);
+  }
+
+  /** Writes what is left; nothing may be put any more. */
+  end(): void {
+    this.flush();
+    if (this.#block.length === BLOCK) spare = this.#block;
   }
 
   /** Has `length` octets for place `at` put into the block by `fill(offset, into)`, in one or more parts. */
