@@ -13,6 +13,7 @@ import { visible } from '../core/text.ts';
 import { checkPermissions, type Finding } from '../daemon/permissions.ts';
 import { daemonSettings, reachability } from '../daemon/settings.ts';
 import { faultText, isError, readTables, tablePaths, usersOnly } from '../daemon/tables.ts';
+import { checkTargets } from '../rules/expand.ts';
 import type { ParsedLine } from './command-line.ts';
 import { configOf, type Invocation } from './services.ts';
 import { printError, printText } from './stdio.ts';
@@ -98,10 +99,12 @@ function inPaths({ paths }: Config, name: OptionName): string | undefined {
 function check(config: Config, json: boolean): number {
   const settings = daemonSettings(config);
   const { paths, local, listeners, warnings } = settings;
-  const { rules, faults } = readTables(realDisk, tablePaths(paths), settings.rules, usersOnly(paths.root));
+  const lookups = usersOnly(paths.root);
+  const { rules, faults } = readTables(realDisk, tablePaths(paths), settings.rules, lookups);
   const findings: Finding[] = [
     ...warnings.map((reason): Finding => ({ file: paths.config, line: 0, level: 'warning', reason })),
     ...faults,
+    ...(faults.some(isError) ? [] : checkTargets(rules, lookups)),
     ...checkPermissions(realDisk, paths, local.programs),
   ];
   const bad = findings.some(isError);

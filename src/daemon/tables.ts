@@ -59,6 +59,9 @@ const POLL = 5_000;
 /** An editor writes a file in several steps; read it when it is quiet. */
 const QUIET = 150;
 
+/** With more aliases, whether each leads anywhere is left to `newaliases` and `config check`: it would take seconds. */
+const MOST_CHECKED = 5_000;
+
 export type TablePaths = Readonly<Record<keyof typeof FILES | 'aliases' | 'expect', string>>;
 
 export function tablePaths(paths: Pick<SystemPaths, 'tables' | 'aliases'>): TablePaths {
@@ -141,8 +144,11 @@ class OpenTables implements Tables {
   }
 
   #read(): { rules: Rules; faults: Fault[] } {
-    const { lookups, paths } = this.#given;
-    return readTables(this.#disk, this.#files, this.#options, lookups ?? usersOnly(paths.root));
+    const { lookups = usersOnly(this.#given.paths.root) } = this.#given;
+    const { rules, faults } = readTables(this.#disk, this.#files, this.#options, lookups);
+    const count = rules.aliases.aliases.size + rules.virtual.entries.size;
+    if (count <= MOST_CHECKED && !faults.some(isError)) faults.push(...checkTargets(rules, lookups));
+    return { rules, faults };
   }
 
   #watch(): void {
@@ -183,7 +189,7 @@ class OpenTables implements Tables {
 }
 
 /**
- * Reads all tables once; when nothing is wrong with them, looks whether aliases lead anywhere and asks the policy test file.
+ * Reads all tables once, and asks the policy test file when nothing is wrong with them.
  * `instead`: the text of a file, which then is not read. Never throws.
  */
 export function readTables(
@@ -219,10 +225,7 @@ export function readTables(
   );
   faults.push(...built.faults);
   const expectations = text(files.expect);
-  if (!faults.some(isError)) {
-    faults.push(...checkTargets(built.rules, lookups));
-    faults.push(...runExpectations(files.expect, expectations, built.rules, lookups));
-  }
+  if (!faults.some(isError)) faults.push(...runExpectations(files.expect, expectations, built.rules, lookups));
   return { rules: built.rules, faults };
 }
 
@@ -239,10 +242,11 @@ export function faultText({ file, line, reason, level }: Fault): string {
 /** The world as far as it is sure: a policy test must not depend on the mood of a name server. */
 export function usersOnly(root: string): DecisionLookups {
   const known = new Map<string, string | false>();
+  const find = (name: string) => lookUpUser(name, root)?.name;
   return {
     user(name) {
-      const found =
-        known.get(name) ?? lookUpUser(name, root)?.name ?? lookUpUser(name.toLowerCase(), root)?.name ?? false;
+      const lower = name.toLowerCase();
+      const found = known.get(name) ?? find(name) ?? (lower === name ? undefined : find(lower)) ?? false;
       known.set(name, found);
       return found;
     },

@@ -90,6 +90,13 @@ it('takes a set with a warning', () => {
   expect(tables.rules.virtual.entries.size).toBe(1);
 });
 
+it('warns of an alias to nobody', () => {
+  const folder = newFolder();
+  const aliases = folder.write('etc/aliases', 'a2: lee\na1: gone\n');
+  const { faults } = watched(folder);
+  expect(faults).toMatchObject([{ file: aliases, line: 2, level: 'warning', reason: expect.stringMatching(/"gone"/) }]);
+});
+
 it('refuses a name that is local and virtual, naming both lines', () => {
   const folder = newFolder();
   const local = folder.write('etc/mail/local-host-names', '# ours\nvirt.test\n');
