@@ -114,7 +114,7 @@ async function program() {
     plugins: [{ name: 'later', setup: (setup) => onImport(setup, 'dynamic-import', (path) => later.get(path)) }],
     minify: true,
   });
-  writeFileSync(join(out, 'start.js'), start.outputFiles[0].text);
+  writeChunk(join(out, 'start.js'), start.outputFiles[0].text);
   const rest = await build({
     ...common,
     entryPoints: [...later].map(([path, name]) => ({ in: path, out: name.replace(/^\.\/|\.js$/g, '') })),
@@ -131,8 +131,13 @@ async function program() {
   });
   for (const { path, text } of rest.outputFiles) {
     const options = { format: 'cjs', platform: 'node', target, minify: true, supported: { 'dynamic-import': false } };
-    writeFileSync(path, (await transform(text, options)).code);
+    writeChunk(path, (await transform(text, options)).code);
   }
+}
+
+/** As a function that launch.ts calls. */
+function writeChunk(path, code) {
+  writeFileSync(path, `(function(exports,require,module,__filename,__dirname){${code}\n})`);
 }
 
 /** Modules by when they are loaded: always; later, with the name of their file; and those of the former that the rest uses. */

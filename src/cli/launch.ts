@@ -8,16 +8,17 @@
  * the functions that were compiled lazily.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 
 type Chunk = (exports: unknown, require: unknown, module: unknown, filename: string, dirname: string) => void;
 
+/** Of the CommonJS module that this becomes: made already, while one of our own would have to be. */
+declare const require: (name: string) => unknown;
+
 const dist = import.meta.dirname;
 const loaded = new Map<string, { exports: unknown }>();
 const scripts = new Map<string, Script>();
-const nodeRequire = createRequire(join(dist, 'launch.cjs'));
 
 /** Each takes 1 to 8 ms to load, more than all chunks of ours, and most sessions need none of them. */
 const SLOW = new Set(
@@ -30,7 +31,7 @@ const SLOW = new Set(
 function whenUsed(name: string): unknown {
   type Exports = Record<string | symbol, unknown>;
   let actual: Exports | undefined;
-  const exports = () => (actual ??= nodeRequire(name) as Exports);
+  const exports = () => (actual ??= require(name) as Exports);
   return new Proxy(
     {},
     {
@@ -50,7 +51,7 @@ function readCache(path: string): Buffer | undefined {
 }
 
 function load(name: string): unknown {
-  if (!name.startsWith('./')) return SLOW.has(name) ? whenUsed(name) : nodeRequire(name);
+  if (!name.startsWith('./')) return SLOW.has(name) ? whenUsed(name) : require(name);
   const [fileName = '', part] = name.split('#', 2);
   const module = loaded.get(fileName) ?? run(fileName);
   return part === undefined ? module.exports : (module.exports as Record<string, unknown>)[part];
@@ -61,8 +62,8 @@ function run(name: string): { exports: unknown } {
   loaded.set(name, module);
   const file = join(dist, name);
   const cachedData = readCache(`${file}.cache`);
-  // All of dist/ is ASCII: esbuild escapes the rest.
-  const source = `(function(exports,require,module,__filename,__dirname){${readFileSync(file, 'latin1')}\n})`;
+  // The files hold functions already: to put them together here would copy them. All are ASCII, esbuild escapes the rest.
+  const source = readFileSync(file, 'latin1');
   const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
   scripts.set(file, script);
   (script.runInThisContext() as Chunk)(module.exports, load, module, file, dist);
