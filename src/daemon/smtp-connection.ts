@@ -35,23 +35,36 @@ export interface ConnectionOptions {
   readonly tls?: TlsInfo;
   /** What only a fault of ours explains; the client got a 421. */
   readonly problem: (error: unknown) => void;
+  readonly times?: ConnectionTimes;
 }
 
-/** Milliseconds of silence that end a connection. */
-const COMMAND_LIMIT = 300_000;
-const CONTENT_LIMIT = 600_000;
+/** Milliseconds. */
+export interface ConnectionTimes {
+  /** Silence between commands, and within content, that ends a connection. */
+  readonly command: number;
+  readonly content: number;
+  /** How long a client must be silent before it is greeted, where early talkers are refused (sendmail's greet_pause). */
+  readonly greeting: number;
+}
+
+export const CONNECTION_TIMES: ConnectionTimes = { command: 300_000, content: 600_000, greeting: 1000 };
 
 export class SmtpServerConnection {
   readonly #options: ConnectionOptions;
+  readonly #times: ConnectionTimes;
   readonly #session: SmtpSession;
   #socket: Socket;
   #leaving = false;
+  /** The client is listened to before the greeting, since it should say nothing. */
+  #listeningEarly: boolean;
   #ended: () => void = () => undefined;
   /** Resolves when the connection is over. */
   readonly done: Promise<void>;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.#options = options;
+    this.#times = options.times ?? CONNECTION_TIMES;
+    this.#listeningEarly = options.config.refuseEarlyTalkers;
     this.#socket = socket;
     this.#session = new SmtpSession(options.config, options.client, options.tls);
     this.done = new Promise((resolve) => {
@@ -69,9 +82,12 @@ export class SmtpServerConnection {
 
   #listen(socket: Socket): void {
     socket.setNoDelay(true);
-    socket.setTimeout(COMMAND_LIMIT);
+    socket.setTimeout(this.#times.command);
     socket.on('data', (bytes) => this.#guard(() => this.#carryOut(this.#session.receive(bytes))));
-    socket.on('timeout', () => this.#guard(() => this.#carryOut(this.#session.timedOut())));
+    socket.on('timeout', () => {
+      // Who waits for our answer is not idle.
+      if (!this.#session.holding) this.#guard(() => this.#carryOut(this.#session.timedOut()));
+    });
     socket.on('error', () => socket.destroy());
     socket.on('end', () => socket.end());
     socket.on('close', () => {
@@ -116,9 +132,10 @@ export class SmtpServerConnection {
           break;
       }
     }
-    this.#socket.setTimeout(this.#session.inContent ? CONTENT_LIMIT : COMMAND_LIMIT);
+    this.#socket.setTimeout(this.#session.inContent ? this.#times.content : this.#times.command);
     // A client that sends commands and reads no replies is not read either.
-    if (this.#session.holding || this.#socket.writableLength > 256 * 1024) this.#pause();
+    const holding = this.#session.holding && !this.#listeningEarly;
+    if (holding || this.#socket.writableLength > 256 * 1024) this.#pause();
     else this.#socket.resume();
   }
 
@@ -131,6 +148,8 @@ export class SmtpServerConnection {
   async #ask(question: Question): Promise<void> {
     let answer: Answer;
     try {
+      if (this.#listeningEarly) await new Promise((resolve) => setTimeout(resolve, this.#times.greeting));
+      this.#listeningEarly = false;
       const decided = this.#options.inbound.decide(question, this.#session);
       answer = decided instanceof Promise ? await decided : await Promise.resolve(decided);
     } catch (error) {

@@ -87,7 +87,7 @@ export class TestClient {
   }
 
   say(line: string): Promise<string> {
-    this.socket.write(`${line}\r\n`);
+    this.write(`${line}\r\n`);
     return this.reply();
   }
 
