@@ -333,9 +333,9 @@ describe('an append that is interrupted', () => {
 
   it('appendMessages makes a new file durable before it says so', async () => {
     const disk = new SimDisk();
-    disk.putFolder('/home/lee');
+    disk.putFolder('/home/lee/mail');
     const context = { ...contextOn(disk), locker: noLocks, notify: () => {} };
-    const path = '/home/lee/mbox';
+    const path = '/home/lee/mail/mbox';
     let done = false;
     const crashes = await crashesOf(disk, async () => {
       await appendMessages(context, path, [letter('A: b\n\nc\n')]);
