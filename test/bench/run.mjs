@@ -128,7 +128,7 @@ function ratio(name, value, goal) {
 const node = { name: 'node -e 0', argv: [process.execPath, '-e', '0'] };
 const readBox = (file) => ({
   name: 'tmail',
-  argv: [tmail, '-n', '-f', file],
+  argv: [process.execPath, tmail, '-n', '-f', file],
   input: 'x\n',
   expect: ({ output }) => /Example|example/.test(output),
 });
@@ -175,11 +175,14 @@ try {
   const removed = ({ status }) => status === 0 && statSync(work).size < octets * 0.6;
   const deletion = (name, program) => ({
     name,
-    argv: [program, '-n', '-N', '-f', work],
+    argv: [...program, '-n', '-N', '-f', work],
     input: `d 1-${half}\nq\n`,
     expect: removed,
   });
-  const deleting = [deletion('tmail', tmail), ...(has('bsd-mailx') ? [deletion('bsd-mailx', 'bsd-mailx')] : [])];
+  const deleting = [
+    deletion('tmail', [process.execPath, tmail]),
+    ...(has('bsd-mailx') ? [deletion('bsd-mailx', ['bsd-mailx'])] : []),
+  ];
   const gone = await compare(`delete the first ${half} of the large mailbox and quit`, deleting, {
     rounds: Math.min(runs, 3),
     before() {
