@@ -49,6 +49,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'cli/demo.ts': 'makes a temporary folder with a name of its own; everything in it is written through Disk',
   'line/editor.ts': 'keeps the lines that were typed; they are no mail, and losing them does no harm',
   'session/shell.ts': 'makes and removes a temporary folder for the editor',
+  'daemon/control.ts': 'sets the mode of its socket, of which there is no descriptor',
   'line/output.ts': 'writes to standard output and error',
 };
 

@@ -7,7 +7,7 @@
  * for every recipient; a MailError says who got it when it could not be done for all.
  */
 import { accessSync, constants } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EX, errnoOf, MailError, reasonOf, UserError } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
 import { appendMessages } from '../mailbox/append.ts';
@@ -34,6 +34,8 @@ export interface OutboxOptions {
   readonly lookUpUser: (name: string) => LocalUser | undefined;
   /** The system's submit queue, and the caller's own, where the former cannot be written. */
   readonly submitDirs: readonly string[];
+  /** Does a daemon run, which takes up what is in the first of `submitDirs`? Undefined: that cannot be told. */
+  readonly daemonRuns?: () => Promise<boolean | undefined>;
   /** The installed delivery program, for mailboxes of others; undefined: none, or it is tmail itself. */
   readonly sendmailProgram: string | undefined;
   /** Effective user id; 0 may deliver to everybody. */
@@ -190,7 +192,7 @@ async function ownWay(
         done.push(...plan.others);
       }
     }
-    if (queued.length > 0) notes.push(submit(options, message, { from, recipients: queued }));
+    if (queued.length > 0) notes.push(await submit(options, message, { from, recipients: queued }));
   } catch (error) {
     throw partial(
       error,
@@ -198,7 +200,7 @@ async function ownWay(
       envelope.recipients.filter((one) => !done.includes(one)),
     );
   }
-  return { note: notes.join('; ') };
+  return { note: notes.filter(Boolean).join('; ') };
 }
 
 /** Appends to a system mailbox; returns why it has to wait when it cannot be done now. */
@@ -229,13 +231,13 @@ async function deliverTo(
   }
 }
 
-/** Puts the message into the first submit queue that can be written; returns the word about it. */
-function submit(options: OutboxOptions, message: Uint8Array, envelope: Envelope): string {
+/** Puts the message into the first submit queue that can be written; returns the word about it, '' when there is none to say. */
+async function submit(options: OutboxOptions, message: Uint8Array, envelope: Envelope): Promise<string> {
   let last: unknown;
   for (const dir of options.submitDirs) {
     try {
-      writeSubmit(options.disk, dir, envelope, message, options.now());
-      return `queued for ${envelope.recipients.join(', ')} in ${dir}: no tmail daemon runs here, it goes out when one does`;
+      const id = writeSubmit(options.disk, dir, envelope, message, options.now());
+      return await fateOf(options, dir, id, envelope);
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;
       last = error;
@@ -245,6 +247,36 @@ function submit(options: OutboxOptions, message: Uint8Array, envelope: Envelope)
     temporary: true,
     cause: last,
   });
+}
+
+/** Milliseconds that a daemon has to show that it runs, by taking the message up. */
+const PATIENCE = 500;
+
+/** What becomes of a message in that submit queue. A daemon that runs takes it up at once from the system's folder. */
+async function fateOf(
+  { daemonRuns, submitDirs, disk }: OutboxOptions,
+  dir: string,
+  id: string,
+  { recipients }: Envelope,
+): Promise<string> {
+  const queued = `queued for ${recipients.join(', ')} in ${dir}`;
+  const [system] = submitDirs;
+  const runs = await (daemonRuns?.() ?? false);
+  if (runs === false) return `${queued}: no tmail daemon runs here, it goes out when one does`;
+  if (dir === system) {
+    if (runs === true || (await isTaken(disk, join(dir, id)))) return '';
+    return `${queued}: it goes out when a tmail daemon takes it up`;
+  }
+  return `${queued}, where a tmail daemon does not look, since ${system} cannot be written; root can mend that with \`chmod 1733 ${system}\``;
+}
+
+async function isTaken(disk: Disk, path: string): Promise<boolean> {
+  const limit = Date.now() + PATIENCE;
+  while (disk.lstat(path) !== undefined) {
+    if (Date.now() > limit) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
 }
 
 function partial(error: unknown, done: readonly string[], rest: readonly string[]): unknown {

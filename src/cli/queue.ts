@@ -1,58 +1,122 @@
 /**
- * `mailq`: lists the messages that were handed over and wait for a daemon to take them up.
+ * `tmail queue`: looks at messages in the queue and changes their fate: by the daemon, or in its folder when none runs.
  */
-import { errnoOf, MailError, reasonOf } from '../core/errors.ts';
-import type { Disk } from '../core/files.ts';
-import { pad, visible } from '../core/text.ts';
-import { listSubmit, readSubmit, type SubmitEntry } from '../queue/submit.ts';
-import type { ParsedLine } from './command-line.ts';
-import { foundation, type Invocation, mailboxContext, submitDirs } from './services.ts';
-import { printError, printText } from './stdio.ts';
+import { EX, UserError } from '../core/errors.ts';
+import { visible } from '../core/text.ts';
+import type { QueueRow } from '../daemon/control.ts';
+import type { RecipientState } from '../queue/entry.ts';
+import { type ParsedLine, textOf } from './command-line.ts';
+import type { Line } from './control-client.ts';
+import { rowObject, shortDate } from './mailq.ts';
+import { askQueue, type QueueAnswer, queueRows } from './queue-access.ts';
+import type { Invocation } from './services.ts';
+import { printText } from './stdio.ts';
 
-/** One entry as lines for people. */
-function describe({ id, header, message }: SubmitEntry): string {
-  const when = new Date(header.submitted).toISOString().slice(0, 16).replace('T', ' ');
-  const first = `${pad(id, 24)} ${String(message.length).padStart(9)} ${when}  ${visible(header.from || '<>')}`;
-  return [first, ...header.recipients.map((recipient) => `${' '.repeat(52)}${visible(recipient)}`), ''].join('\n');
-}
+/** What may be done, and how it is said when it is done. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  retry: 'will be tried now',
+  hold: 'held',
+  release: 'released',
+  delete: 'deleted',
+  bounce: 'returned to sender',
+};
 
-export async function run(invocation: Invocation, { values }: ParsedLine): Promise<number> {
-  const base = await foundation(invocation);
-  const dirs = submitDirs(base, mailboxContext(base, printError));
-  const { disk } = base;
-  let status = 0;
-  let shown = 0;
-  for (const dir of dirs) {
-    for (const id of idsIn(disk, dir)) {
-      try {
-        const entry = readSubmit(disk, dir, id);
-        if (entry === undefined) continue;
-        shown += 1;
-        printText(values.json === true ? `${JSON.stringify(toObject(entry))}\n` : describe(entry));
-      } catch (error) {
-        if (!(error instanceof MailError)) throw error;
-        printError(`mailq: ${error.message}`);
-        status = 1;
-      }
-    }
+export const QUEUE_WORDS = ['show', ...Object.keys(ACTIONS), 'run'] as const;
+
+export async function run(invocation: Invocation, { values, operands }: ParsedLine): Promise<number> {
+  const [word, ...ids] = operands;
+  const reason = textOf(values, 'reason');
+  if (word === undefined || !QUEUE_WORDS.some((one) => one === word)) {
+    const found = word === undefined ? '' : `, found ${JSON.stringify(word)}`;
+    throw new UserError(`queue takes one of ${QUEUE_WORDS.join(', ')}${found}`, EX.usage);
   }
-  if (values.json === true) return status;
-  const where = dirs.map(visible).join(' and ');
-  printText(shown === 0 ? `nothing waits in ${where}\n` : `${shown} waiting in ${where} for a mail daemon\n`);
-  return status;
-}
-
-function idsIn(disk: Disk, dir: string): ReturnType<typeof listSubmit> {
-  try {
-    return listSubmit(disk, dir);
-  } catch (error) {
-    if (errnoOf(error) !== 'EACCES') throw error;
-    printError(`mailq: ${dir}: ${reasonOf(error)}; only root may list it, your own mail in it is safe`);
-    return [];
+  if (reason !== undefined && word !== 'hold' && word !== 'bounce') {
+    throw new UserError(`--reason is for hold and bounce, not for ${word}`, EX.usage);
   }
+  if (reason !== undefined && /[\r\n\0]/.test(reason)) throw new UserError('--reason takes one line', EX.usage);
+  if (word === 'show') return show(invocation, ids, values.json === true);
+  if (word === 'run') {
+    if (ids.length > 0) throw new UserError('queue run takes no message: it tries all; see queue retry', EX.usage);
+    return runQueue(invocation);
+  }
+  if (ids.length === 0) throw new UserError(`queue ${word}: which messages? \`tmail mailq\` lists them`, EX.usage);
+  if (word === 'retry') return retry(invocation, ids);
+  const answer = await askQueue(invocation, { do: word, ids, ...(reason === undefined ? {} : { reason }) });
+  return say(answer, ACTIONS[word] ?? '');
 }
 
-function toObject({ id, header, message, owner }: SubmitEntry): object {
-  const { from, recipients, submitted } = header;
-  return { id, size: message.length, submitted: Math.floor(submitted / 1000), from, recipients, owner };
+/** Tries all that waits, as `sendmail -q` does. */
+export async function runQueue(invocation: Invocation): Promise<number> {
+  return say(await askQueue(invocation, { do: 'run' }), ACTIONS.retry ?? '');
+}
+
+async function retry(invocation: Invocation, ids: readonly string[]): Promise<number> {
+  const done = ACTIONS.retry ?? '';
+  if (ids.includes('all')) return runQueue(invocation);
+  const domains = ids.filter(isDomain);
+  for (const domain of domains) say(await askQueue(invocation, { do: 'retry', domain }), `for ${domain} ${done}`);
+  const rest = ids.filter((id) => !isDomain(id));
+  return rest.length === 0 ? EX.ok : say(await askQueue(invocation, { do: 'retry', ids: rest }), done);
+}
+
+/** `qq.com`, or `@qq.com` for it and all below it. */
+function isDomain(text: string): boolean {
+  return text.includes('.') || text.startsWith('@');
+}
+
+function say({ last, by }: QueueAnswer, done: string): number {
+  const count = Number(last.messages ?? 0);
+  const what = count === 1 ? '1 message' : `${count} messages`;
+  const later =
+    by === 'folder' && done.endsWith(ACTIONS.retry ?? '') ? ', when the tmail daemon starts: none runs' : '';
+  printText(`${what} ${visible(done)}${later}\n`);
+  return EX.ok;
+}
+
+async function show(invocation: Invocation, ids: readonly string[], json: boolean): Promise<number> {
+  const request: Line = ids.length === 0 ? { do: 'queue' } : { do: 'queue', ids };
+  const rows = queueRows(await askQueue(invocation, request));
+  const found = new Set(rows.map(({ id }) => String(id)));
+  const missing = ids.filter((id) => !found.has(id.toUpperCase()));
+  printText(rows.map((row) => (json ? `${JSON.stringify(rowObject(row))}\n` : describe(row))).join(json ? '' : '\n'));
+  if (missing.length > 0) throw new UserError(`not in the queue: ${missing.join(', ')}`);
+  if (rows.length === 0 && !json) printText('the queue is empty\n');
+  return EX.ok;
+}
+
+function describe(row: QueueRow): string {
+  const { protocol, client, user } = row.from;
+  const origin = [
+    protocol === 'internal' ? 'made here' : `by ${protocol}`,
+    client === '' ? '' : `from ${client}`,
+    user === undefined ? '' : `as ${user}`,
+  ];
+  const lines = [
+    `Message  ${row.id}, ${row.size} bytes`,
+    `From     <${row.sender}>`,
+    `Arrived  ${shortDate(row.received)} ${origin.filter(Boolean).join(' ')}`,
+    ...(row.held === undefined ? [] : [`Held     ${row.held}`]),
+    ...row.recipients.flatMap((one, index) => recipientLines(one, row.atWork.includes(index))),
+  ];
+  return lines.map((line) => `${visible(line)}\n`).join('');
+}
+
+function recipientLines(one: RecipientState, active: boolean): string[] {
+  const { address, original, status, attempts, nextTry, reason } = one;
+  const from = original === address ? '' : ` (for ${original})`;
+  const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  const state =
+    status !== 'queued'
+      ? status
+      : active
+        ? 'being tried now'
+        : attempts === 0
+          ? 'not tried yet'
+          : `${tries}, next ${shortDate(nextTry)}`;
+  const lines = [`To       <${address}>${from}: ${state}`];
+  if (reason !== undefined) {
+    const host = reason.host === undefined ? '' : `${reason.host}: `;
+    lines.push(`         ${reason.status} ${host}${reason.text}`);
+  }
+  return lines;
 }

@@ -2,7 +2,7 @@
  * The sendmail face: what cron, git and other programs call to hand a message over.
  *
  * Takes sendmail's options; those that only tune the old program are read and ignored. `-bp` is mailq, `-bi` newaliases.
- * What needs the mail server (`-bs`, `-bd`, `-q`) is refused by name. Exit statuses are those of sysexits.h.
+ * `-q` asks the daemon to try its queue. What needs the mail server (`-bs`, `-bd`) is refused by name. Exit statuses are those of sysexits.h.
  */
 import { readSync } from 'node:fs';
 import { EX, errnoOf, UserError } from '../core/errors.ts';
@@ -16,8 +16,12 @@ import { prepareSubmission } from './submission.ts';
 /** EX_USAGE of sysexits.h; mailx's own is 2. */
 const USAGE = 64;
 
+export type QueueRun = { readonly all: true } | { readonly domain: string } | { readonly ids: readonly string[] };
+
 export interface SendmailRequest {
-  readonly mode: 'send' | 'mailq' | 'newaliases';
+  readonly mode: 'send' | 'mailq' | 'newaliases' | 'run';
+  /** What -q tries: all, what waits for a domain (-qR), one message (-qI). */
+  readonly run?: QueueRun;
   readonly recipients: readonly string[];
   /** -t */
   readonly fromHeader: boolean;
@@ -70,10 +74,10 @@ export function readSendmailArguments(args: readonly string[]): SendmailRequest 
 function toRequest(found: readonly [string, string][], recipients: readonly string[]): SendmailRequest {
   const last = (letters: string) => found.findLast(([letter]) => letters.includes(letter))?.[1];
   const mode = last('b') ?? 'm';
-  if (found.some(([letter]) => letter === 'q') || ['s', 'd', 'D', 'v', 't', 'h', 'H', 'P'].includes(mode)) {
-    const option = found.some(([letter]) => letter === 'q') ? '-q' : `-b${mode}`;
-    throw new UserError(`${option} needs the mail server, which this version does not have`, EX.unavailable);
+  if (['s', 'd', 'D', 'v', 't', 'h', 'H', 'P'].includes(mode)) {
+    throw new UserError(`-b${mode} needs the mail server, which this version does not have`, EX.unavailable);
   }
+  const queueRun = queueRunOf(last('q'));
   if (!['m', 'p', 'i', 'a'].includes(mode)) throw new UserError(`sendmail has no mode -b${mode}`, USAGE);
   const from = last('fr')?.replace(/^<(.*)>$/, '$1');
   for (const value of [...recipients, from ?? '', last('F') ?? '']) {
@@ -82,7 +86,8 @@ function toRequest(found: readonly [string, string][], recipients: readonly stri
   }
   const dots = found.some(([letter, value]) => letter === 'i' || (letter === 'o' && value.startsWith('i')));
   return {
-    mode: mode === 'p' ? 'mailq' : mode === 'i' ? 'newaliases' : 'send',
+    mode: mode === 'p' ? 'mailq' : mode === 'i' ? 'newaliases' : queueRun === undefined ? 'send' : 'run',
+    ...(queueRun === undefined ? {} : { run: queueRun }),
     recipients: recipients
       .flatMap((text) => text.split(','))
       .map((text) => text.trim().replace(/^<(.*)>$/, '$1'))
@@ -93,6 +98,28 @@ function toRequest(found: readonly [string, string][], recipients: readonly stri
     fullName: last('F'),
     verbose: found.some(([letter]) => letter === 'v'),
   };
+}
+
+/** What `-q` with this value wants to be tried; undefined when it was not given. Throws for what only a daemon can do. */
+function queueRunOf(value: string | undefined): QueueRun | undefined {
+  if (value === undefined) return undefined;
+  const rest = value.slice(1);
+  if (value === '' || value === 'f') return { all: true };
+  if (value.startsWith('R') && rest !== '') return { domain: rest.slice(rest.lastIndexOf('@') + 1) };
+  if (value.startsWith('I') && rest !== '') return { ids: [rest] };
+  throw new UserError(
+    `-q${value} is not done by command: the tmail daemon tries the queue by itself, every queue.interval at the latest`,
+    EX.unavailable,
+  );
+}
+
+/** Has the daemon try the queue; says nothing when it does, as sendmail. */
+async function runQueue(invocation: Invocation, what: QueueRun): Promise<number> {
+  const { askQueue } = await import('./queue-access.ts');
+  const { by } = await askQueue(invocation, { do: 'retry', ...what });
+  if (by === 'daemon') return EX.ok;
+  printError('sendmail: no tmail daemon runs; the queue is tried when one starts');
+  return EX.tempFail;
 }
 
 /** All of standard input, up to a line with a single dot when that ends the message. */
@@ -125,7 +152,8 @@ function readSome(into: Buffer): number {
 export async function runSendmail(invocation: Invocation): Promise<number> {
   const request = readSendmailArguments(invocation.args);
   const none: ParsedLine = { values: {}, operands: [], help: undefined };
-  if (request.mode === 'mailq') return (await import('./queue.ts')).run(invocation, none);
+  if (request.mode === 'mailq') return (await import('./mailq.ts')).run(invocation, none);
+  if (request.mode === 'run') return runQueue(invocation, request.run ?? { all: true });
   if (request.mode === 'newaliases') return (await import('./newaliases.ts')).run(invocation, none);
   if (request.recipients.length === 0 && !request.fromHeader) {
     throw new UserError('no recipient: name some, or use -t to take them from the message', USAGE);

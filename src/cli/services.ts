@@ -4,7 +4,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, loadConfig, optionValue } from '../config/load.ts';
-import { type SystemPaths, stateDir, stateDirsOf, systemMailbox } from '../config/paths.ts';
+import { controlSocket, type SystemPaths, stateDir, stateDirsOf, systemMailbox } from '../config/paths.ts';
 import { MailError } from '../core/errors.ts';
 import { type Disk, realDisk } from '../core/files.ts';
 import { visible } from '../core/text.ts';
@@ -149,6 +149,7 @@ export function lazyOutbox(base: Foundation, mailbox: MailboxContext): Outbox {
       systemMailbox: (name) => systemMailbox(paths, name),
       lookUpUser: (name) => lookUpUser(name, paths.root),
       submitDirs: submitDirs(base, mailbox),
+      daemonRuns: async () => (await import('./control-client.ts')).daemonRuns(controlSocket(paths)),
       sendmailProgram: paths.root === '' ? foreignSendmail() : undefined,
       uid: process.geteuid?.() ?? 0,
       now: Date.now,

@@ -108,10 +108,53 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'mailq',
     operands: '',
-    summary: 'list mail that waits to be handed on',
+    summary: 'list mail that waits to be handed on; * is being tried, X is held',
     options: [{ flags: '--json', help: 'one JSON object a line' }],
     completes: 'none',
+    load: () => import('./mailq.ts'),
+  },
+  {
+    name: 'queue',
+    operands: 'show|retry|hold|release|delete|bounce|run [ID...]',
+    summary:
+      'look at messages in the queue, try them now, hold them back, delete them, or return them to their senders',
+    options: [
+      {
+        flags: '--reason <reason>',
+        help: 'why it is held; what the sender is told when it is returned',
+        value: 'none',
+      },
+      { flags: '--json', help: 'one JSON object a line' },
+    ],
+    completes: ['show', 'retry', 'hold', 'release', 'delete', 'bounce', 'run'],
     load: () => import('./queue.ts'),
+  },
+  {
+    name: 'mailstats',
+    operands: '',
+    summary: 'print how many messages came in and went out, by mailer',
+    options: [{ flags: '--json', help: 'all counts as one JSON object' }],
+    completes: 'none',
+    load: () => import('./mailstats.ts'),
+  },
+  {
+    name: 'trace',
+    operands: 'ID|ADDRESS|from ADDRESS|to ADDRESS',
+    summary: 'say from the log what became of a message, or of mail from or to an address',
+    options: [
+      { flags: '--around <around>', help: 'only half an hour about this time: 9:00, "2026-11-25 9:00"', value: 'none' },
+      { flags: '--json', help: 'the events of the log, one JSON object a line' },
+    ],
+    completes: ['from', 'to'],
+    load: () => import('./trace.ts'),
+  },
+  {
+    name: 'audit',
+    operands: '',
+    summary: 'prove from log and queue that nothing that was accepted is missing; exit status 1 when something is',
+    options: [{ flags: '--json', help: 'a JSON object for each fault, and one for the sums' }],
+    completes: 'none',
+    load: () => import('./audit.ts'),
   },
   {
     name: 'explain',

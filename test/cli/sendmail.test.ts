@@ -51,6 +51,10 @@ const calls: readonly [who: string, args: string, request: Partial<SendmailReque
   ['an address that begins with a dash', '-- -lee@example.com', { recipients: ['-lee@example.com'] }],
   ['mailq', '-bp', { mode: 'mailq' }],
   ['newaliases', '-bi', { mode: 'newaliases' }],
+  ['a queue run', '-q', { mode: 'run', run: { all: true } }],
+  ['a queue run, told about', '-v -q', { mode: 'run', run: { all: true }, verbose: true }],
+  ['a queue run for a domain', '-qR@qq.com', { mode: 'run', run: { domain: 'qq.com' } }],
+  ['a queue run for a message', '-qI0MB2K4J7T', { mode: 'run', run: { ids: ['0MB2K4J7T'] } }],
 ];
 
 test.each(calls)('reads the call of %s', (_who, args, request) => {
@@ -62,8 +66,8 @@ const wrong: readonly [what: string, args: readonly string[], status: number, re
   ['a value that is missing', ['-f'], 64, /-f needs a value/],
   ['an unknown mode', ['-bz'], 64, /no mode -bz/],
   ['SMTP on standard input', ['-bs'], 69, /-bs needs the mail server/],
-  ['a queue run', ['-q'], 69, /-q needs/],
-  ['a queue run now and then', ['-q15m'], 69, /-q needs/],
+  ['a queue run now and then', ['-q15m'], 69, /-q15m is not done by command: the tmail daemon/],
+  ['a queue run for a sender', ['-qSlee'], 69, /-qSlee is not done by command/],
   ['a daemon', ['-bd', '-q15m'], 69, /needs the mail server/],
   ['a line end in a recipient', ['lee\nBcc: eve@example.com'], 64, /line end/],
   ['a line end in the sender', ['-f', 'lee\nX: y', 'dl'], 64, /line end/],
