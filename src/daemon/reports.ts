@@ -27,26 +27,30 @@ export interface ReporterOptions {
   readonly schedule: () => ScheduleSettings;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  readonly queued: (entry: QueueEntry) => void;
 }
 
 /** A larger message is returned by its header alone, unless its sender asked for all of it (RET=FULL). */
 const RETURN_LIMIT = 512 * 1024;
 const POSTMASTER = 'postmaster';
 
-/** Puts the reports into the queue; resolves when they are on stable storage. */
-export function createReporter(options: ReporterOptions): (entry: QueueEntry, reports: Reports) => Promise<void> {
+/** Puts the reports into the queue; resolves with them when they are on stable storage. */
+export function createReporter(
+  options: ReporterOptions,
+): (entry: QueueEntry, reports: Reports) => Promise<readonly QueueEntry[]> {
   return async (entry, { delayed, failed, succeeded }) => {
-    const to = entry.sender === '' ? undefined : entry.sender;
-    if (to === undefined) {
-      await doubleBounce(options, entry, failed);
-      return;
-    }
-    if (failed.length > 0) await report(options, entry, to, 'failed', failed);
-    if (delayed.length > 0) await report(options, entry, to, 'delayed', delayed);
+    if (entry.sender === '') return doubleBounce(options, entry, failed);
     const arrived = (status: string) => succeeded.filter((one) => one.status === status);
-    if (arrived('delivered').length > 0) await report(options, entry, to, 'delivered', arrived('delivered'));
-    if (arrived('relayed').length > 0) await report(options, entry, to, 'relayed', arrived('relayed'));
+    const kinds: readonly (readonly [ReportKind, readonly RecipientState[]])[] = [
+      ['failed', failed],
+      ['delayed', delayed],
+      ['delivered', arrived('delivered')],
+      ['relayed', arrived('relayed')],
+    ];
+    const made: QueueEntry[] = [];
+    for (const [kind, recipients] of kinds) {
+      if (recipients.length > 0) made.push(...(await report(options, entry, entry.sender, kind, recipients)));
+    }
+    return made;
   };
 }
 
@@ -54,13 +58,13 @@ async function doubleBounce(
   options: ReporterOptions,
   entry: QueueEntry,
   failed: readonly RecipientState[],
-): Promise<void> {
-  if (failed.length === 0) return;
+): Promise<readonly QueueEntry[]> {
+  if (failed.length === 0) return [];
   if (failed.some(({ original }) => original === POSTMASTER)) {
     options.log.write(event('lost-report', { id: entry.id, reason: 'the report to postmaster cannot be delivered' }));
-    return;
+    return [];
   }
-  await report(options, entry, POSTMASTER, 'failed', failed);
+  return report(options, entry, POSTMASTER, 'failed', failed);
 }
 
 async function report(
@@ -69,12 +73,12 @@ async function report(
   to: string,
   kind: ReportKind,
   recipients: readonly RecipientState[],
-): Promise<void> {
-  const { spool, rules, world, hostname, log, now, schedule, queued } = options;
+): Promise<readonly QueueEntry[]> {
+  const { spool, rules, world, hostname, log, now, schedule } = options;
   const path = parsePath(to);
   if (isFault(path)) {
     log.write(event('lost-report', { id: entry.id, reason: `the sender ${to} is no address` }));
-    return;
+    return [];
   }
   const incoming = spool.begin();
   const utf8 = entry.smtputf8;
@@ -110,10 +114,11 @@ async function report(
     };
     // A report has no other sender than `<>`, whatever list it goes to.
     const one = [{ owner: undefined, recipients: groups.flatMap((group) => group.recipients), merged: [] }];
-    for (const made of await commitGroups(spool, incoming, one, '', common)) {
+    const entries = await commitGroups(spool, incoming, one, '', common);
+    for (const made of entries) {
       log.write(event('report', { id: made.id, about: entry.id, kind, to, size: made.size, ...targetsOf(made) }));
-      queued(made);
     }
+    return entries;
   } catch (error) {
     incoming.discard();
     throw error;

@@ -8,7 +8,8 @@
  * A destination that cannot be reached is asked once, not once for each batch.
  *
  * Order that keeps every promise: the transport says that a message is durably elsewhere; a report is committed to the queue;
- * only then the entry's new state is written. A crash in between repeats a delivery or a report, and loses neither.
+ * only then the entry's new state is written, and only then the report sets out. A crash in between repeats a delivery or a
+ * report once, and loses neither.
  */
 import { MailError, reasonOf } from '../core/errors.ts';
 import { isDone, type QueueEntry, type QueueId, type RecipientState } from './entry.ts';
@@ -56,8 +57,8 @@ export interface RunnerOptions {
   readonly now: () => number;
   /** Calls `run` after so many milliseconds; returns what cancels it. */
   readonly after: (milliseconds: number, run: () => void) => () => void;
-  /** Puts the reports that are due into the queue (RFC 3464); resolves when they are on stable storage. */
-  readonly report: (entry: QueueEntry, reports: Reports) => Promise<void>;
+  /** Puts the reports that are due into the queue (RFC 3464); resolves with them when they are on stable storage. */
+  readonly report: (entry: QueueEntry, reports: Reports) => Promise<readonly QueueEntry[]>;
   /** Something happened to a recipient, which is as it is after that; for the log and the statistics. */
   readonly event: (entry: QueueEntry, recipient: RecipientState, outcome: Outcome, mailer: Mailer | undefined) => void;
   /** What only a fault of ours or of the disk explains. */
@@ -346,7 +347,8 @@ export class Runner {
     const before = spool.get(id);
     if (before === undefined) return;
     const { entry, reports } = afterAttempt(before, outcomes, now(), schedule());
-    if (reports.delayed.length + reports.failed.length + reports.succeeded.length > 0) await report(entry, reports);
+    const due = reports.delayed.length + reports.failed.length + reports.succeeded.length > 0;
+    const reported = due ? await report(entry, reports) : [];
     for (const [index, outcome] of outcomes) {
       const recipient = entry.recipients[index];
       if (recipient !== undefined && before.recipients[index]?.status === 'queued')
@@ -354,12 +356,14 @@ export class Runner {
     }
     // While the report was written, other recipients of the message may have got their outcomes.
     const current = spool.get(id);
-    if (current === undefined) return;
-    const recipients = current.recipients.map((one, index) =>
-      outcomes.has(index) ? (entry.recipients[index] ?? one) : one,
-    );
-    const merged = { ...current, recipients };
-    await (isDone(merged) ? this.#finish(merged) : spool.update(merged).catch(problem));
+    if (current !== undefined) {
+      const recipients = current.recipients.map((one, index) =>
+        outcomes.has(index) ? (entry.recipients[index] ?? one) : one,
+      );
+      const merged = { ...current, recipients };
+      await (isDone(merged) ? this.#finish(merged) : spool.update(merged).catch(problem));
+    }
+    for (const one of reported) this.consider(one);
   }
 
   /** A destination works again: who else waits for it need not wait longer. */

@@ -4,8 +4,10 @@
  * Promise: what `commit` resolved for is on stable storage, and stays until `remove`. Several commits share one sync: the
  * callers of one turn of the event loop wait together, which is what makes a busy server fast and costs an idle one nothing.
  *
- * A segment (`NNNNNNNN.log`) is a sequence of records: magic, kind, length, CRC-32, payload. Kinds: a message (entry as JSON and,
- * up to LARGE octets, its content), a new state of an entry, the removal of one. A larger content is `ID.msg` beside the
+ * A segment (`NNNNNNNN-MARK.log`) is a sequence of records: mark, kind, length, CRC-32, payload. The mark is random and each
+ * segment's own: who sends a message cannot know it, and so cannot write what would be taken for a record when the segment
+ * is damaged around it. Kinds: a message (entry as JSON and, up to LARGE octets, its content), a new state of an entry, the
+ * removal of one. A larger content is `ID.msg` beside the
  * segments, synced before the record that names it. The last word about an entry counts. Segments go oldest first, since a
  * later one may hold the removal of a message in an earlier one; when messages that wait long keep many segments alive, the
  * oldest is emptied into the current one.
@@ -17,10 +19,11 @@
  * cut back to what was synced last, and a new one is begun: after a failed fsync the kernel may have dropped pages, so
  * nothing written since can be trusted.
  */
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { MailError, reasonOf } from '../core/errors.ts';
-import { type Disk, readWhole, withFile } from '../core/files.ts';
+import { type Disk, makeFolder, readWhole, withFile } from '../core/files.ts';
 import type { QueueEntry, QueueId } from './entry.ts';
 
 /** Content up to this many octets lies in the log. */
@@ -29,10 +32,12 @@ const SEGMENT_LIMIT = 32 * 1024 * 1024;
 /** With more segments than this, the oldest is emptied. */
 const SEGMENTS = 4;
 const BLOCK = 256 * 1024;
-const MAGIC = 0x314c4d54; // "TML1" in the file
-const HEAD = 16;
+/** Octets of a mark, and of what stands before a payload. */
+const MARK = 8;
+const HEAD = MARK + 12;
 const Kind = { message: 1, state: 2, removed: 3 } as const;
-const SEGMENT_NAME = /^\d{8}\.log$/;
+const KINDS: ReadonlySet<number> = new Set(Object.values(Kind));
+const SEGMENT_NAME = /^(\d{8})-([0-9a-f]{16})\.log$/;
 const LARGE_NAME = /^(.+)\.msg$/;
 
 /** Where the content of a message is. */
@@ -49,6 +54,8 @@ interface Kept {
 
 interface Segment {
   readonly number: number;
+  readonly path: string;
+  readonly mark: Buffer;
   readonly fd: number;
   /** Where the next record goes. */
   end: number;
@@ -212,10 +219,10 @@ class LogSpool implements Spool {
 
   /** Reads what an earlier process left. */
   recover(): void {
-    this.#disk.mkdir(this.#dir, 0o700);
+    makeFolder(this.#disk, this.#dir, 0o700);
     const names = this.#disk.list(this.#dir).sort();
-    const numbers = names.filter((name) => SEGMENT_NAME.test(name)).map((name) => Number.parseInt(name, 10));
-    for (const number of numbers) this.#recoverSegment(number, number === numbers.at(-1));
+    const segments = names.filter((name) => SEGMENT_NAME.test(name));
+    for (const name of segments) this.#recoverSegment(name, name === segments.at(-1));
     for (const name of names) {
       const id = LARGE_NAME.exec(name)?.[1] as QueueId | undefined;
       if (id !== undefined && this.#kept.get(id)?.place.kind !== 'file') this.#disk.unlink(join(this.#dir, name));
@@ -228,21 +235,30 @@ class LogSpool implements Spool {
     this.#dropOldest();
   }
 
-  #recoverSegment(number: number, last: boolean): void {
-    const path = this.#segmentPath(number);
+  #recoverSegment(name: string, last: boolean): void {
+    const [, number = '', mark = ''] = SEGMENT_NAME.exec(name) ?? [];
+    const path = join(this.#dir, name);
     const fd = this.#disk.open(path, 'write');
     const bytes = readWhole(this.#disk, path) ?? new Uint8Array();
-    const segment: Segment = { number, fd, end: bytes.length, synced: bytes.length, live: 0 };
-    this.#segments.set(number, segment);
+    const segment: Segment = {
+      number: Number(number),
+      path,
+      mark: Buffer.from(mark, 'hex'),
+      fd,
+      end: bytes.length,
+      synced: bytes.length,
+      live: 0,
+    };
+    this.#segments.set(segment.number, segment);
     let at = 0;
     while (at < bytes.length) {
-      const record = readRecord(bytes, at);
+      const record = readRecord(bytes, at, segment.mark);
       if (record !== undefined) {
         this.#replay(segment, record, at + HEAD);
         at = record.end;
         continue;
       }
-      const next = nextRecord(bytes, at + 1);
+      const next = nextRecord(bytes, at + 1, segment.mark);
       if (next === undefined && last) {
         this.#disk.truncate(fd, at);
         this.#disk.sync(fd);
@@ -250,7 +266,7 @@ class LogSpool implements Spool {
         segment.synced = at;
         return;
       }
-      this.#setAside(number, bytes.subarray(at, next ?? bytes.length), at);
+      this.#setAside(segment, bytes.subarray(at, next ?? bytes.length), at);
       at = next ?? bytes.length;
     }
   }
@@ -284,7 +300,7 @@ class LogSpool implements Spool {
     segment.live += 1;
   }
 
-  #setAside(number: number, bytes: Uint8Array, position: number): void {
+  #setAside({ number, path: segment }: Segment, bytes: Uint8Array, position: number): void {
     const dir = join(this.#dir, 'damaged');
     this.#disk.mkdir(dir, 0o700);
     const path = join(dir, `${String(number).padStart(8, '0')}-${position}`);
@@ -293,7 +309,7 @@ class LogSpool implements Spool {
       this.#disk.write(fd, bytes, 0);
       this.#disk.sync(fd);
     });
-    this.notes.push(`${this.#segmentPath(number)}: ${bytes.length} octets at ${position} are damaged; kept in ${path}`);
+    this.notes.push(`${segment}: ${bytes.length} octets at ${position} are damaged; kept in ${path}`);
   }
 
   #hold(id: QueueId, why: string): void {
@@ -360,7 +376,7 @@ class LogSpool implements Spool {
         this.#disk.truncate(segment.fd, segment.synced);
         this.#disk.sync(segment.fd);
       } catch {
-        this.notes.push(`${this.#segmentPath(segment.number)} cannot be cut back: ${reasonOf(error)}`);
+        this.notes.push(`${segment.path} cannot be cut back: ${reasonOf(error)}`);
       }
     }
     this.#current = undefined;
@@ -376,10 +392,10 @@ class LogSpool implements Spool {
       record.set(one, at);
       at += one.length;
     }
-    record.writeUInt32LE(MAGIC, 0);
-    record.writeUInt32LE(kind, 4);
-    record.writeUInt32LE(length, 8);
-    record.writeUInt32LE(recordCrc(kind, record.subarray(HEAD)), 12);
+    record.set(segment.mark, 0);
+    record.writeUInt32LE(kind, MARK);
+    record.writeUInt32LE(length, MARK + 4);
+    record.writeUInt32LE(recordCrc(kind, record.subarray(HEAD)), MARK + 8);
     const position = segment.end;
     this.#disk.write(segment.fd, record, position);
     segment.end += record.length;
@@ -390,8 +406,10 @@ class LogSpool implements Spool {
     const current = this.#current;
     if (current !== undefined && current.end < SEGMENT_LIMIT) return current;
     const number = Math.max(0, ...this.#segments.keys()) + 1;
-    const fd = this.#disk.open(this.#segmentPath(number), 'exclusive', 0o600);
-    const segment: Segment = { number, fd, end: 0, synced: 0, live: 0 };
+    const mark = randomBytes(MARK);
+    const path = join(this.#dir, `${String(number).padStart(8, '0')}-${mark.toString('hex')}.log`);
+    const fd = this.#disk.open(path, 'exclusive', 0o600);
+    const segment: Segment = { number, path, mark, fd, end: 0, synced: 0, live: 0 };
     this.#segments.set(number, segment);
     this.#disk.syncDir(this.#dir);
     this.#current = segment;
@@ -416,7 +434,7 @@ class LogSpool implements Spool {
     for (let oldest = this.#oldest(); oldest !== undefined && oldest.live === 0; oldest = this.#oldest()) {
       this.#segments.delete(oldest.number);
       this.#disk.close(oldest.fd);
-      this.#disk.unlink(this.#segmentPath(oldest.number));
+      this.#disk.unlink(oldest.path);
     }
   }
 
@@ -446,10 +464,6 @@ class LogSpool implements Spool {
     const { segment, position } = this.#append(Kind.message, [head, ...content]);
     const place = kept.place.kind === 'log' ? { ...kept.place, position: position + head.length } : kept.place;
     return { kept, place, segment };
-  }
-
-  #segmentPath(number: number): string {
-    return join(this.#dir, `${String(number).padStart(8, '0')}.log`);
   }
 
   #largePath(id: QueueId): string {
@@ -536,24 +550,24 @@ function recordCrc(kind: number, payload: Uint8Array): number {
 }
 
 /** The record at `at`, or undefined when there is no whole and undamaged one. */
-function readRecord(bytes: Uint8Array, at: number): ReadRecord | undefined {
+function readRecord(bytes: Uint8Array, at: number, mark: Buffer): ReadRecord | undefined {
   if (at + HEAD > bytes.length) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, HEAD);
-  if (view.getUint32(0, true) !== MAGIC) return undefined;
-  const kind = view.getUint32(4, true);
-  const end = at + HEAD + view.getUint32(8, true);
-  if (end > bytes.length) return undefined;
+  if (!mark.equals(bytes.subarray(at, at + MARK))) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at + MARK, HEAD - MARK);
+  const kind = view.getUint32(0, true);
+  const length = view.getUint32(4, true);
+  const end = at + HEAD + length;
+  // No payload is empty; where only the mark got to the disk, zeros follow, and 0 is their CRC.
+  if (length === 0 || !KINDS.has(kind) || end > bytes.length) return undefined;
   const payload = bytes.subarray(at + HEAD, end);
-  return recordCrc(kind, payload) === view.getUint32(12, true) ? { kind, payload, end } : undefined;
+  return recordCrc(kind, payload) === view.getUint32(8, true) ? { kind, payload, end } : undefined;
 }
 
 /** Where the next undamaged record begins, or undefined. */
-function nextRecord(bytes: Uint8Array, from: number): number | undefined {
-  const magic = Buffer.alloc(4);
-  magic.writeUInt32LE(MAGIC);
+function nextRecord(bytes: Uint8Array, from: number, mark: Buffer): number | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  for (let at = buffer.indexOf(magic, from); at >= 0; at = buffer.indexOf(magic, at + 1)) {
-    if (readRecord(bytes, at) !== undefined) return at;
+  for (let at = buffer.indexOf(mark, from); at >= 0; at = buffer.indexOf(mark, at + 1)) {
+    if (readRecord(bytes, at, mark) !== undefined) return at;
   }
   return undefined;
 }

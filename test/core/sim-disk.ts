@@ -58,7 +58,7 @@ export interface Operation {
 export interface Failure {
   /** The n-th changing call from now, from 1. */
   readonly call: number;
-  readonly code: 'ENOSPC' | 'EIO' | 'EDQUOT';
+  readonly code: 'ENOSPC' | 'EIO' | 'EDQUOT' | 'EMFILE';
   /** All calls from then on fail too. */
   readonly lasting?: boolean;
 }

@@ -109,6 +109,35 @@ describe('spool', () => {
     await third.close();
   });
 
+  it('takes no record that stands in a message for one of its own', async () => {
+    const first = open();
+    await put(first, 'before');
+    await first.close();
+    const own = readFileSync(join(dir, names()[0] ?? ''));
+    rmSync(join(dir, names()[0] ?? ''));
+    // Whole records of another segment, sent as a message that is torn when the host crashes.
+    const second = open();
+    await put(second, Buffer.concat([own, Buffer.from('and more')]));
+    await second.close();
+    const [name = ''] = names();
+    truncateSync(join(dir, name), readFileSync(join(dir, name)).length - 2);
+    const third = open();
+    expect([...third.entries()]).toEqual([]);
+    await third.close();
+  });
+
+  it('takes a mark with zeros behind it for a torn record', async () => {
+    const first = open();
+    const whole = await put(first, 'whole');
+    await first.close();
+    const [name = ''] = names();
+    const mark = Buffer.from(/-([0-9a-f]+)\.log$/.exec(name)?.[1] ?? '', 'hex');
+    appendFileSync(join(dir, name), Buffer.concat([mark, Buffer.alloc(40)]));
+    const second = open();
+    expect([...second.entries()]).toEqual([whole]);
+    await second.close();
+  });
+
   it('sets damage in the middle aside, says so, and goes on', async () => {
     const first = open();
     const one = await put(first, 'one');
