@@ -44,8 +44,9 @@ export async function run(invocation: Invocation, { values }: ParsedLine): Promi
     else if (entries.length > 0) printText(section(dir, entries.map(submitLines)));
   }
   if (json) return status;
-  if (total === 0 && status === 0) printText(`${[base.paths.queue, ...dirs].map(visible).join(' and ')}: empty\n`);
-  printText(`\t\tTotal requests: ${total}\n`);
+  if (total === 0 && status === 0) printText(`${visible(base.paths.queue)} is empty\n`);
+  // What could not be read is not nothing.
+  if (total > 0 || status === 0) printText(`\t\tTotal requests: ${total}\n`);
   if (total > 0 && !running && status === 0) printText('No tmail daemon runs: they wait until one does.\n');
   return status;
 }

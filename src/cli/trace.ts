@@ -134,30 +134,28 @@ const LAST: ReadonlySet<string> = new Set(['delivered', 'relayed', 'failed', 'di
 
 interface Folded {
   readonly logged: LoggedEvent;
-  /** How often it was deferred in a row. */
-  readonly times: number;
+  /** How often it was deferred in a row; 0: another stands for it. */
+  times: number;
 }
 
-/** Deferrals of one recipient: only the last of those before something else. */
+/** Of deferrals of one recipient only the last before something else. */
 function folded(events: readonly LoggedEvent[]): Folded[] {
   const out: Folded[] = [];
   const waiting = new Map<string, number>();
   for (const logged of events) {
     const to = textField(logged, 'to') ?? '';
+    const at = waiting.get(to);
+    const before = at === undefined ? undefined : out[at];
     if (logged.event !== 'deferred') {
       if (LAST.has(logged.event)) waiting.delete(to);
       out.push({ logged, times: 1 });
       continue;
     }
-    const at = waiting.get(to);
-    const before = at === undefined ? undefined : out[at];
-    if (at !== undefined && before !== undefined) out[at] = { logged, times: before.times + 1 };
-    else {
-      waiting.set(to, out.length);
-      out.push({ logged, times: 1 });
-    }
+    waiting.set(to, out.length);
+    out.push({ logged, times: (before?.times ?? 0) + 1 });
+    if (before !== undefined) before.times = 0;
   }
-  return out;
+  return out.filter(({ times }) => times > 0);
 }
 
 function linesFor(id: string, { logged, times }: Folded): string[] {

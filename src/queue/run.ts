@@ -80,12 +80,22 @@ interface Line {
   working: number;
 }
 
+/** A recipient that waits. */
+interface Parked {
+  /** Number of the batch that it was in. */
+  readonly batch: number;
+  /** A host answered, and has something against this recipient: not to be asked before that time (milliseconds since 1970). */
+  readonly notBefore: number;
+}
+
 /** What became of some recipients of an entry, by index. */
 interface Settlement {
   readonly id: QueueId;
   readonly outcomes: ReadonlyMap<number, Outcome>;
   /** How they went; undefined when there was no transport. */
   readonly routing?: Routing;
+  /** Number of the batch that they were in. */
+  readonly batch?: number;
 }
 
 export class Runner {
@@ -98,13 +108,14 @@ export class Runner {
   /** Those whose outcome an administrator decides at this moment. */
   readonly #concluding = new Set<string>();
   /** Deferred recipients by the destination that did not take them, as `ID/index`. */
-  readonly #parked = new Map<string, Set<string>>();
+  readonly #parked = new Map<string, Map<string, Parked>>();
   readonly #parkedAt = new Map<string, string>();
   /** Outcomes whose report could not be written yet: what cancels the next attempt. */
   readonly #unreported = new Map<Settlement, () => void>();
   #cancelTimer: (() => void) | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #draining = false;
+  #batches = 0;
   #idle: (() => void)[] = [];
 
   constructor(options: RunnerOptions) {
@@ -270,6 +281,7 @@ export class Runner {
     const open = new Set(jobs);
     const settling: Promise<void>[] = [];
     const { routing } = line;
+    const batch = ++this.#batches;
     let succeeded = false;
     let reachable = false;
     let unreachable: Outcome | undefined;
@@ -281,7 +293,7 @@ export class Runner {
         if (outcome.kind === 'deferred' && UNREACHABLE.has(outcome.reason.status)) unreachable = outcome;
         else reachable = true;
       }
-      settling.push(this.#settle({ id: job.entry.id, outcomes: byIndex(job, outcomes), routing }));
+      settling.push(this.#settle({ id: job.entry.id, outcomes: byIndex(job, outcomes), routing, batch }));
     };
     const answerAll = (rest: Iterable<Job>, outcome: Outcome) => {
       for (const job of [...rest])
@@ -303,15 +315,15 @@ export class Runner {
     }
     await Promise.all(settling);
     line.working -= 1;
-    if (succeeded) await this.#free(destination);
+    if (succeeded) await this.#free(destination, batch);
     this.#start(destination);
     this.#tellIdle();
   }
 
   /** Writes outcomes into the entry. While a report cannot be written they are kept, and nobody is tried again for it. */
   async #settle(settlement: Settlement): Promise<void> {
-    const { spool, after, problem } = this.#options;
-    const { id, outcomes, routing } = settlement;
+    const { spool, now, after, problem } = this.#options;
+    const { id, outcomes, routing, batch = 0 } = settlement;
     const names = [...outcomes.keys()].map((index) => key(id, index));
     try {
       await this.#record(settlement);
@@ -328,11 +340,13 @@ export class Runner {
       }
     }
     const left = spool.get(id);
-    for (const [index] of outcomes) {
+    for (const [index, { reason }] of outcomes) {
       const name = key(id, index);
       this.#busy.delete(name);
       this.#atWork.delete(name);
-      if (routing !== undefined && left?.recipients[index]?.status === 'queued') this.#park(name, routing.destination);
+      if (routing === undefined || left?.recipients[index]?.status !== 'queued') continue;
+      const notBefore = reason.host === undefined ? 0 : now() + MINUTE;
+      this.#park(name, routing.destination, { batch, notBefore });
     }
     if (left !== undefined && !isDone(left)) this.consider(left);
     this.#tellIdle();
@@ -366,11 +380,12 @@ export class Runner {
     for (const one of reported) this.consider(one);
   }
 
-  /** A destination works again: who else waits for it need not wait longer. */
-  async #free(destination: string): Promise<void> {
+  /** A destination took something in that batch: who waited for it since an earlier one need not wait longer. */
+  async #free(destination: string, batch: number): Promise<void> {
     const { spool, now, problem } = this.#options;
     const freed = new Map<QueueId, Set<number>>();
-    for (const name of this.#parked.get(destination) ?? []) {
+    for (const [name, parked] of this.#parked.get(destination) ?? []) {
+      if (parked.batch >= batch || parked.notBefore > now()) continue;
       const [id, index] = name.split('/') as [QueueId, string];
       const indices = freed.get(id);
       if (indices === undefined) freed.set(id, new Set([Number(index)]));
@@ -402,10 +417,10 @@ export class Runner {
     }
   }
 
-  #park(name: string, destination: string): void {
+  #park(name: string, destination: string, how: Parked): void {
     const names = this.#parked.get(destination);
-    if (names === undefined) this.#parked.set(destination, new Set([name]));
-    else names.add(name);
+    if (names === undefined) this.#parked.set(destination, new Map([[name, how]]));
+    else names.set(name, how);
     this.#parkedAt.set(name, destination);
   }
 
