@@ -60,8 +60,8 @@ export function parseHolder(content: string): Holder {
 
 type Life = 'alive' | 'unknown' | 'gone' | 'surely gone';
 
-/** Whether the holder still lives; `age` is that of the lock in seconds. */
-function lifeOf(holder: Holder, age: number, { hostname, processes }: Here): Life {
+/** Whether the holder still lives; `age` is that of the lock in seconds, `untouched` since anything was done to it. */
+function lifeOf(holder: Holder, age: number, { hostname, processes }: Here, untouched: number): Life {
   const { pid, host, exact } = holder;
   if (pid === undefined) return 'unknown';
   if (host !== undefined && host !== hostname && host !== shortName(hostname)) return 'unknown';
@@ -78,7 +78,7 @@ function lifeOf(holder: Holder, age: number, { hostname, processes }: Here): Lif
   const started = processes.started(pid);
   if (started === undefined) return 'alive';
   const processAge = processes.uptime() - started / 100;
-  return processAge + 60 < age ? 'gone' : 'alive';
+  return processAge + 60 < untouched ? 'gone' : 'alive';
 }
 
 const WHY_STALE: Record<Exclude<Life, 'alive'>, string> = {
@@ -89,10 +89,11 @@ const WHY_STALE: Record<Exclude<Life, 'alive'>, string> = {
 
 /**
  * Why a lock is stale, in a few words; undefined while it must be respected. Seconds of age come from file times; a
- * lock from the future (a clock was wrong) counts as old, or it would block the mailbox for as long.
+ * lock from the future (a clock was wrong) counts as old, or it would block the mailbox for as long. A process that is
+ * younger than the last change of the lock's inode (`untouched`) has somebody else's number.
  */
-export function whyStale(holder: Holder, age: number, here: Here): string | undefined {
-  const life = lifeOf(holder, age, here);
+export function whyStale(holder: Holder, age: number, here: Here, untouched = age): string | undefined {
+  const life = lifeOf(holder, age, here, untouched);
   if (life === 'alive') return undefined;
   if (life === 'surely gone' || Math.abs(age) > STALE_AFTER) return WHY_STALE[life];
   return undefined;
@@ -139,6 +140,11 @@ export type MakeResult =
   | { readonly kind: 'made'; readonly stat: FileStat }
   | { readonly kind: 'exists' }
   | { readonly kind: 'impossible'; readonly error: unknown };
+
+/** Seconds since the lock was made, or its inode changed in any way: not all programs that hold one leave its time alone. */
+export function untouchedFor({ mtimeNs, ctimeNs = mtimeNs }: FileStat, nowMs: number): number {
+  return nowMs / 1000 - Number(ctimeNs / 1_000_000n) / 1000;
+}
 
 /** A name of our own beside the lock, on any host: process, nanoseconds, chance. (node:crypto takes 2 ms to load.) */
 function temporaryName(lockPath: string): string {
@@ -223,7 +229,8 @@ export function removeStale(disk: Disk, lockPath: string, found: FoundLock, here
   const fd = disk.open(aside, 'exclusive', 0o600);
   try {
     const theirNow = Number(disk.fstat(fd).mtimeNs / 1_000_000n);
-    if (whyStale(found.holder, ageOf(found.stat, theirNow), here) === undefined) return false;
+    const untouched = untouchedFor(found.stat, theirNow);
+    if (whyStale(found.holder, ageOf(found.stat, theirNow), here, untouched) === undefined) return false;
     disk.rename(lockPath, aside);
     const taken = disk.lstat(aside);
     if (sameFile(taken, found.stat) && taken?.mtimeNs === found.stat.mtimeNs) return true;

@@ -21,6 +21,7 @@ import {
   removeDotlock,
   removeStale,
   STALE_AFTER,
+  untouchedFor,
   whyStale,
 } from './dotlock.ts';
 
@@ -80,7 +81,7 @@ export function createDotlocker(options: DotlockOptions): (path: string, purpose
   /** Takes a stale lock away; returns what stands in the way when it could not, or is not stale. */
   function clearStale(lockPath: string, found: FoundLock, purpose: 'read' | 'write'): DotlockAttempt | undefined {
     const age = ageOf(found.stat, now());
-    const why = whyStale(found.holder, age, here);
+    const why = whyStale(found.holder, age, here, untouchedFor(found.stat, now()));
     if (why === undefined) return busy(lockPath, found);
     const what = `the stale lock ${lockPath}${heldBy(found)}: ${why}, it is ${spanText(age)} old`;
     try {
@@ -96,7 +97,7 @@ export function createDotlocker(options: DotlockOptions): (path: string, purpose
     if (found === undefined) return { kind: 'busy', text: lockPath, remedy: 'try again' };
     const age = ageOf(found.stat, now());
     const text = `${lockPath}${heldBy(found)}, ${spanText(age)} old`;
-    const left = whyStale(found.holder, STALE_AFTER + 1, here);
+    const left = whyStale(found.holder, STALE_AFTER + 1, here, untouchedFor(found.stat, now()));
     if (left === undefined) return { kind: 'busy', text, remedy: 'end that process if it hangs' };
     const due = spanText(STALE_AFTER - age);
     return { kind: 'busy', text, remedy: `${left}: the lock counts as stale in ${due}, or at once: rm ${lockPath}` };

@@ -95,6 +95,11 @@ describe('whyStale', () => {
     ['own, on another host', own({ pid: 5, host: 'other' }), young, undefined],
   ];
   it.each(cases)('%s', (_, holder, age, why) => expect(whyStale(holder, age, here)).toBe(why));
+
+  it('respects a lock that was touched when its process lived already, however old its time is', () => {
+    expect(whyStale({ pid: 100 }, 1200, here, 1)).toBeUndefined();
+    expect(whyStale({ pid: 5 }, 1200, here, 1)).toBe(gone);
+  });
 });
 
 describe('on disk', () => {
