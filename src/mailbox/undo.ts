@@ -352,7 +352,7 @@ function take(counts: Map<string, number>, key: string): boolean {
 const CHANGING = /^(?:status|x-status|x-keywords|x-uid|content-length|lines)[ \t]*:/i;
 
 /** The same for the same message, whatever became of its flags. */
-function identityOf({ fromLine, content }: { fromLine?: Uint8Array; content: Uint8Array }): string {
+export function identityOf({ fromLine, content }: { fromLine?: Uint8Array; content: Uint8Array }): string {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   let header = 0;
   let skipping = false;

@@ -1,6 +1,7 @@
 /**
  * What a command is. THE table of them is commands.ts; parsing, help, completion, previews and the man page are made from it.
  */
+import type { Copies } from './copies.ts';
 import type { Services } from './io.ts';
 import type { Session } from './session.ts';
 
@@ -45,6 +46,8 @@ export interface CommandContext {
   conditions: readonly Condition[];
   /** How many `source` commands are open. */
   sourcing: number;
+  /** Of messages that go to mbox at the end, should others take them away. */
+  copies?: Copies;
   /** Runs one command line, as if it had been typed (`source`, `~:`). Tells its errors; never throws. */
   execute(line: string): Promise<void>;
 }

@@ -29,7 +29,7 @@ export function filed(session: Session, slot: number, flags: Flags): NewMessage 
 }
 
 /** The content with `Status` and `X-Status` for these flags; every other byte stays. */
-function withFlags(content: Uint8Array, flags: Flags): Uint8Array {
+export function withFlags(content: Uint8Array, flags: Flags): Uint8Array {
   const size = headerSizeOf(content);
   const header = content.subarray(0, size);
   const lf = header.indexOf(10);

@@ -47,7 +47,7 @@ function statusLetter(session: Session, slot: number): string {
   if ((marks & Mark.deleted) !== 0) return 'D';
   if ((marks & Mark.held) !== 0) return 'P';
   if ((marks & Mark.mbox) !== 0) return 'M';
-  if ((marks & Mark.saved) !== 0) return '*';
+  if ((marks & Mark.saved) !== 0 && (marks & (Mark.unread | Mark.touched)) !== Mark.unread) return '*';
   const state = readState(session, slot);
   if (state !== 'read') return state === 'new' ? 'N' : 'U';
   const { flags } = session.box.info(slot);

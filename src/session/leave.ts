@@ -5,13 +5,14 @@ import { MailError, reasonOf, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import { appendMessages } from '../mailbox/append.ts';
 import { parseFromLine } from '../mailbox/from-line.ts';
-import type { CommitResult, Flags, NewMessage, Others } from '../mailbox/mailbox.ts';
+import type { Flags, NewMessage, Others } from '../mailbox/mailbox.ts';
 import { locate, openMailbox } from '../mailbox/open.ts';
-import { keepForUndo, type Leaving, type Why } from '../mailbox/undo.ts';
+import { identityOf, keepForUndo, type Leaving, type Why } from '../mailbox/undo.ts';
 import type { CommandContext } from './command.ts';
+import { copiedMessage } from './copies.ts';
 import { filed } from './filed.ts';
 import { mboxPath } from './place.ts';
-import { changesMail, changesNothing, planQuit, type QuitPlan, summary, withoutMbox } from './quit.ts';
+import { changesMail, changesNothing, planQuit, type QuitPlan, summary, withoutMbox, withoutTaken } from './quit.ts';
 import { flagsNow, hasMark, Mark } from './session.ts';
 import { isSet } from './settings.ts';
 import { words } from './words/en.ts';
@@ -26,14 +27,13 @@ class MboxFailed extends Error {}
 export async function leaveMailbox(context: CommandContext): Promise<void> {
   const { session, services } = context;
   const plan = planQuit(session);
-  const mbox = mboxPath(context);
   if (session.box.readOnly !== undefined) {
     if (changesMail(plan)) {
       services.io.err(words.readOnlyQuit(visible(session.name)));
       context.failed = true;
     }
   } else if (!changesNothing(plan)) {
-    await carryOut(context, isBoxItself(context, mbox) ? withoutMbox(session, plan) : plan, mbox);
+    await carryOut(context, plan);
   }
   session.box.close();
 }
@@ -44,25 +44,43 @@ function isBoxItself({ session, services }: CommandContext, mbox: string): boole
   return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
 }
 
-async function carryOut(context: CommandContext, plan: QuitPlan, mbox: string): Promise<void> {
-  const { io } = context.services;
-  let done = plan;
-  let result: CommitResult;
+/** Where mbox is; a name that makes no sense is as good as an mbox that cannot be written. */
+function findMbox(context: CommandContext): { readonly path: string } | { readonly failure: MboxFailed } {
   try {
-    result = await commit(context, plan, mbox);
+    return { path: mboxPath(context) };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { failure: new MboxFailed(error.message) };
+  }
+}
+
+async function carryOut(context: CommandContext, wanted: QuitPlan): Promise<void> {
+  const { session, services } = context;
+  const { io } = services;
+  const found = findMbox(context);
+  const mbox = 'path' in found ? found.path : 'MBOX';
+  const plan = 'path' in found && isBoxItself(context, mbox) ? withoutMbox(session, wanted) : wanted;
+  let done = plan;
+  let outcome: Outcome;
+  try {
+    if ('failure' in found && plan.toMbox.length + plan.rescue.length > 0) throw found.failure;
+    outcome = await commit(context, plan, mbox);
   } catch (error) {
     if (!(error instanceof MboxFailed)) throw error;
-    io.err(words.mboxFailed(visible(mbox), error.message, plan.toMbox.length));
+    io.err(words.mboxFailed(visible(mbox), visible(error.message), plan.toMbox.length));
     context.failed = true;
-    done = withoutMbox(context.session, plan);
+    done = withoutMbox(session, plan);
     if (changesNothing(done)) return;
-    result = await commit(context, done, mbox);
+    outcome = await commit(context, done, mbox);
   }
-  if (result.missing.length > 0) io.err(words.takenByOthers(result.missing.length));
+  const { others, rescued } = outcome;
+  if (others.removed.length > 0) io.err(words.takenByOthers(others.removed.length));
+  if (rescued > 0) io.err(words.rescued(rescued, visible(shortened(context, mbox))));
   const tell = io.interactive || changesMail(done);
-  if (tell && !isSet(context.session.settings, 'quiet')) {
-    const arrived = done.arrived + result.others.added.length;
-    io.out(visible(summary({ ...done, arrived }, shortened(context, mbox))));
+  if (tell && !isSet(session.settings, 'quiet')) {
+    const arrived = done.arrived + others.added.length;
+    const truth = withoutTaken(session, { ...done, arrived }, new Set(others.removed));
+    io.out(visible(summary(truth, shortened(context, mbox))));
   }
 }
 
@@ -72,37 +90,72 @@ function shortened({ services }: CommandContext, path: string): string {
   return home !== '' && path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
-function commit(context: CommandContext, plan: QuitPlan, mbox: string): Promise<CommitResult> {
+interface Outcome {
+  readonly others: Others;
+  /** Messages that others had taken away, and that mbox has now. */
+  readonly rescued: number;
+}
+
+async function commit(context: CommandContext, plan: QuitPlan, mbox: string): Promise<Outcome> {
   const { session } = context;
   const leaving = new Set([...plan.gone, ...plan.toMbox]);
-  return session.box.commit({
+  let rescued = 0;
+  const { others } = await session.box.commit({
     remove: [...leaving].sort((a, b) => a - b),
     flags: new Map<number, Flags>([...plan.flags].filter(([slot]) => !leaving.has(slot))),
     replace: plan.replace,
     whenEmpty: session.system && !isSet(session.settings, 'keep') ? 'remove' : 'cut',
-    before: (others) => secure(context, plan, mbox, others),
+    before: async (found) => {
+      rescued = await secure(context, plan, mbox, found);
+    },
   });
+  return { others, rescued };
 }
 
-/** Under the lock, before the mailbox is changed: everything that leaves it is written elsewhere first. */
-async function secure(context: CommandContext, plan: QuitPlan, mbox: string, others: Others): Promise<void> {
+/** Under the lock, before the mailbox is changed: everything that leaves it is written elsewhere first. Answers how many
+ *  messages that others took away went to mbox out of their copies. */
+async function secure(context: CommandContext, plan: QuitPlan, mbox: string, others: Others): Promise<number> {
   const taken = new Set(others.removed);
   const moving = plan.toMbox.filter((slot) => !taken.has(slot));
-  if (moving.length > 0) {
-    try {
-      await addToMbox(context, mbox, moving);
-    } catch (error) {
-      throw new MboxFailed(error instanceof UserError || error instanceof MailError ? error.message : reasonOf(error));
-    }
+  const lost = [...plan.rescue, ...plan.toMbox.filter((slot) => taken.has(slot))];
+  let rescued: readonly number[] = [];
+  try {
+    rescued = await notInMbox(context, mbox, lost);
+    const slots = [...moving, ...rescued].sort((a, b) => a - b);
+    if (slots.length > 0) await addToMbox(context, mbox, slots);
+  } catch (error) {
+    throw new MboxFailed(error instanceof UserError || error instanceof MailError ? error.message : reasonOf(error));
   }
   keepUndo(context, plan, taken, moving, mbox);
+  return rescued.length;
 }
+
+/** Of the slots that were taken away: those with a copy that mbox has not got yet, from another session on this mailbox. */
+async function notInMbox(context: CommandContext, mbox: string, slots: readonly number[]): Promise<readonly number[]> {
+  const { mailbox, disk } = context.services;
+  const copied = slots.filter((slot) => copiedMessage(context, slot) !== undefined);
+  const there = copied.length === 0 ? undefined : disk.stat(mbox);
+  if (there === undefined || there.size === 0) return copied;
+  const box = await openMailbox(mailbox, locate(mailbox, mbox));
+  try {
+    const known = new Set<string>();
+    for (let slot = 0; slot < box.length; slot++) known.add(identityOf(box.stored(slot)));
+    return copied.filter((slot) => !known.has(identityOf(copiedMessage(context, slot) ?? NOTHING)));
+  } finally {
+    box.close();
+  }
+}
+
+const NOTHING = { content: new Uint8Array(0) };
 
 /** To the end of mbox with `append`, else to its front, in mailbox order. A new mbox has mode 600. */
 async function addToMbox(context: CommandContext, mbox: string, slots: readonly number[]): Promise<void> {
   const { session } = context;
   const { mailbox, disk } = context.services;
-  const message = (slot: number): NewMessage => filed(session, slot, flagsNow(session, slot));
+  const message = (slot: number): NewMessage =>
+    session.box.info(slot).gone
+      ? (copiedMessage(context, slot) ?? filed(session, slot, flagsNow(session, slot)))
+      : filed(session, slot, flagsNow(session, slot));
   const there = disk.stat(mbox);
   const location = there === undefined || there.size === 0 ? undefined : locate(mailbox, mbox);
   if (location?.kind !== 'mbox' || isSet(context.session.settings, 'append')) {

@@ -24,7 +24,7 @@ const MARKING = {
   mbox: { set: Mark.mbox, clear: Mark.held },
   touch: { set: Mark.touched, clear: 0 },
   /** As if it had never been read: takes back all that would move the message. */
-  unread: { set: Mark.unread, clear: Mark.read | Mark.touched | Mark.saved },
+  unread: { set: Mark.unread, clear: Mark.read | Mark.touched },
   flag: { set: Mark.flagged, clear: Mark.unflagged },
   unflag: { set: Mark.unflagged, clear: Mark.flagged },
 } as const satisfies Record<string, Marking>;

@@ -15,7 +15,7 @@
  * written and synced before the mailbox is changed; a crash leaves a message twice, never not at all.
  */
 import type { Flags } from '../mailbox/mailbox.ts';
-import { flagsNow, Mark, type Marks, type Session, storedFlags } from './session.ts';
+import { flagsNow, hasMark, Mark, type Marks, type Session, storedFlags } from './session.ts';
 import { isSet } from './settings.ts';
 import { words } from './words/en.ts';
 
@@ -30,6 +30,8 @@ export interface QuitPlan {
   readonly flags: ReadonlyMap<number, Flags>;
   /** Content that `edit` changed, of what stays. */
   readonly replace: ReadonlyMap<number, Uint8Array>;
+  /** Slots that another program took away though they were to move to mbox. */
+  readonly rescue: readonly number[];
   /** How many of `gone` were deleted; the rest was saved. */
   readonly deleted: number;
   readonly stay: number;
@@ -37,14 +39,17 @@ export interface QuitPlan {
   readonly arrived: number;
 }
 
-const BUSY = Mark.read | Mark.touched | Mark.saved;
+const BUSY = Mark.read | Mark.touched;
 
 function fateOf(marks: Marks, system: boolean, hold: boolean, keepsave: boolean): Fate {
   if ((marks & Mark.deleted) !== 0) return 'gone';
   if (!system || (marks & Mark.held) !== 0) return 'stays';
   if ((marks & Mark.mbox) !== 0) return 'mbox';
-  if ((marks & Mark.saved) !== 0 && !keepsave) return 'gone';
-  return (marks & BUSY) !== 0 && !hold ? 'mbox' : 'stays';
+  const busy = (marks & BUSY) !== 0;
+  // Saving touches; who made the message unread again after that wants to have it here.
+  const saved = (marks & Mark.saved) !== 0 && (busy || (marks & Mark.unread) === 0);
+  if (saved && !keepsave) return 'gone';
+  return (busy || saved) && !hold ? 'mbox' : 'stays';
 }
 
 /** Sorts the messages of a session into gone, to mbox and staying. Reads flags, changes nothing. */
@@ -56,12 +61,16 @@ export function planQuit(session: Session): QuitPlan {
   const toMbox: number[] = [];
   const flags = new Map<number, Flags>();
   const replace = new Map<number, Uint8Array>();
+  const rescue: number[] = [];
   let deleted = 0;
   let stay = 0;
   for (let slot = 0; slot < session.count; slot++) {
     const mark = marks[slot] ?? 0;
-    if ((mark & Mark.gone) !== 0) continue;
     const fate = fateOf(mark, system, hold, keepsave);
+    if ((mark & Mark.gone) !== 0) {
+      if (fate === 'mbox') rescue.push(slot);
+      continue;
+    }
     if (fate === 'gone') {
       gone.push(slot);
       if ((mark & Mark.deleted) !== 0) deleted += 1;
@@ -74,7 +83,7 @@ export function planQuit(session: Session): QuitPlan {
     const edited = session.edited.get(slot);
     if (edited !== undefined && fate === 'stays') replace.set(slot, edited);
   }
-  return { gone, toMbox, flags, replace, deleted, stay, arrived: box.length - session.count };
+  return { gone, toMbox, flags, replace, rescue, deleted, stay, arrived: box.length - session.count };
 }
 
 /** The plan when nothing can go to mbox: what should have stays in the mailbox. */
@@ -84,12 +93,23 @@ export function withoutMbox(session: Session, plan: QuitPlan): QuitPlan {
     const edited = session.edited.get(slot);
     if (edited !== undefined) replace.set(slot, edited);
   }
-  return { ...plan, toMbox: [], replace, stay: plan.stay + plan.toMbox.length };
+  return { ...plan, toMbox: [], rescue: [], replace, stay: plan.stay + plan.toMbox.length };
+}
+
+/** The plan without messages that another program took away before it was carried out: what it came to. */
+export function withoutTaken(session: Session, plan: QuitPlan, taken: ReadonlySet<number>): QuitPlan {
+  if (taken.size === 0) return plan;
+  const gone = plan.gone.filter((slot) => !taken.has(slot));
+  const toMbox = plan.toMbox.filter((slot) => !taken.has(slot));
+  const leaving = plan.gone.length - gone.length + plan.toMbox.length - toMbox.length;
+  const replace = new Map([...plan.replace].filter(([slot]) => !taken.has(slot)));
+  const deleted = gone.filter((slot) => hasMark(session, slot, Mark.deleted)).length;
+  return { ...plan, gone, toMbox, replace, deleted, stay: Math.max(plan.stay - (taken.size - leaving), 0) };
 }
 
 /** True when messages leave or are changed: more than that new ones become old. */
 export function changesMail(plan: QuitPlan): boolean {
-  return plan.gone.length + plan.toMbox.length + plan.replace.size > 0;
+  return plan.gone.length + plan.toMbox.length + plan.rescue.length + plan.replace.size > 0;
 }
 
 /** True when the mailbox stays as it is, byte for byte. */

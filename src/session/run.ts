@@ -10,6 +10,7 @@ import { charsetsOfLocale } from '../message/guess.ts';
 import type { Command, CommandContext } from './command.ts';
 import { parseCommand } from './commands.ts';
 import { complete } from './complete.ts';
+import { keepCopies } from './copies.ts';
 import { greet, noMailbox, openPlace, takeInNews } from './folder.ts';
 import { remember } from './history.ts';
 import { Interrupted, type Services } from './io.ts';
@@ -220,6 +221,7 @@ async function perform(context: CommandContext, line: string): Promise<void> {
     await command.run(context, argument);
   } finally {
     if (command.name !== 'undo') remember(context, line, before);
+    keepCopies(context, before);
   }
 }
 

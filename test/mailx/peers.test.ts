@@ -115,10 +115,11 @@ test('messages end where bsd-mailx puts them', async (context) => {
       fc.array(command('HOME'), { minLength: 1, maxLength: 6 }),
       fc.subarray(['hold', 'append', 'keepsave', 'keep']),
       async (statuses, commands, set) => {
+        const has = (name: string) => commands.some((text) => text.startsWith(name));
         // bsd-mailx then keeps the message in both places.
-        fc.pre(
-          !(commands.some((text) => text.startsWith('mbox')) && commands.some((text) => text.startsWith('unread'))),
-        );
+        fc.pre(!(has('mbox') && has('unread')));
+        // touch takes hold back there, which POSIX leaves to delete and its kin.
+        fc.pre(!(has('hold') && has('touch')));
         const [one, two] = [world(statuses), world(statuses)];
         const typed = (home: string) => [...commands.map((text) => text.replace('HOME', home)), 'q'];
         expect(await here(one, typed(one.home), set)).toEqual(bsd(two, typed(two.home), set));

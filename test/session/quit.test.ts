@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Flag } from '../../src/mailbox/mailbox.ts';
-import { changesMail, changesNothing, planQuit, type QuitPlan, summary, withoutMbox } from '../../src/session/quit.ts';
+import {
+  changesMail,
+  changesNothing,
+  planQuit,
+  type QuitPlan,
+  summary,
+  withoutMbox,
+  withoutTaken,
+} from '../../src/session/quit.ts';
 import { apply, Mark, type Marks, type Session } from '../../src/session/session.ts';
 import { fakeSession } from './fake-box.ts';
 
@@ -106,4 +114,16 @@ test('edited messages that stay are replaced; those that go elsewhere are not', 
   const content = Buffer.from('Subject: new\n\n');
   const plan = planQuit({ ...session, edited: new Map([0, 1, 2].map((slot) => [slot, content])) });
   expect([...plan.replace.keys()]).toEqual([0]);
+});
+
+test('saved and then made unread it stays; saved once more it goes', () => {
+  const { plan } = planOf([Mark.saved | Mark.unread, Mark.saved | Mark.unread | Mark.touched]);
+  expect(plan.gone).toEqual([1]);
+  expect(plan.toMbox).toEqual([]);
+});
+
+test('what others took away is left out of what the end came to', () => {
+  const { session, plan } = planOf([Mark.deleted, Mark.saved, Mark.read, Mark.read, 0, 0]);
+  const came = withoutTaken(session, plan, new Set([0, 2, 4]));
+  expect(summary(came, '~/mbox')).toBe('1 saved, 1 read -> ~/mbox, 1 stays');
 });

@@ -1,5 +1,5 @@
 /** Two sessions on one mailbox, mail arriving between: what was not shown is never deleted, nothing goes twice. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openPlace } from '../../src/session/folder.ts';
@@ -68,4 +68,31 @@ test('a mailbox that was emptied under a session stays empty, and nothing is bro
   writeFileSync(spool, '');
   await leaveMailbox(context);
   expect(idsIn(spool)).toBe('');
+});
+
+test('what was read here and taken away by another program goes to mbox, once', async () => {
+  const { home, spool } = spoolWith(message('a') + message('b') + message('c'));
+  const mbox = join(home, 'mbox');
+  const [one, two] = [await view(home, spool), await view(home, spool)];
+  for (const line of ['p 1', 'p 2', 'd 3']) await execute(one, line);
+  await execute(two, 'p 2');
+  await leaveMailbox(two);
+  expect(idsIn(mbox)).toBe('b');
+  writeFileSync(spool, message('new'));
+  await leaveMailbox(one);
+  expect(idsIn(spool)).toBe('new');
+  expect(idsIn(mbox)).toBe('a b');
+});
+
+test('the same when the session has noticed before it ends, or the mailbox is no longer there', async () => {
+  for (const noticed of [true, false]) {
+    const { home, spool } = spoolWith(message('a') + message('b'));
+    const context = await view(home, spool);
+    await execute(context, 'p 1');
+    rmSync(spool);
+    if (noticed) await execute(context, 'inc');
+    await leaveMailbox(context);
+    expect(existsSync(spool)).toBe(false);
+    expect(idsIn(join(home, 'mbox'))).toBe('a');
+  }
 });
