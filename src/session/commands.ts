@@ -345,7 +345,7 @@ export const COMMANDS: readonly Command[] = [
     aliases: [],
     short: ['w'],
     argument: 'list-file',
-    usage: '[LIST] FILE',
+    usage: '[LIST] [FILE]',
     help: 'append the texts of messages, without headers, to FILE',
     group: 'filing',
     notInRc: true,

@@ -10,6 +10,8 @@ import type { CommandContext } from './command.ts';
 import { newDraftPath, saveDraft } from './drafts.ts';
 import type { Services } from './io.ts';
 import { draftLetter, type Letter, type LetterFile, type Sender } from './letter.ts';
+import { splitWords } from './parse.ts';
+import { filePath } from './place.ts';
 import type { Settings } from './session.ts';
 import { sendingWords as words } from './words/en-sending.ts';
 
@@ -76,6 +78,13 @@ export function autosave(composer: Composer): void {
 /** The path a user typed: `~/` is the home folder. */
 export function expandHome(path: string, home: string): string {
   return path === '~' ? home : path.startsWith('~/') ? `${home}${path.slice(1)}` : path;
+}
+
+/** The path of a file named in an escape: as commands name files, but blanks need no quotes. */
+export function composerPath({ context, services }: Composer, typed: string): string {
+  const [first, second] = splitWords(typed);
+  const name = first !== undefined && second === undefined ? first : typed;
+  return context === undefined ? expandHome(name, services.user.home) : filePath(context, name);
 }
 
 /** Bytes of a regular file. Throws a UserError that names it. */

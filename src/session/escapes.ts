@@ -11,7 +11,7 @@ import { MailError, reasonOf, UserError } from '../core/errors.ts';
 import { readWhole } from '../core/files.ts';
 import { visible, visibleLines } from '../core/text.ts';
 import { formatAddress } from '../message/address.ts';
-import { addText, bodyOf, type Composer, expandHome, readAttachment, readUserFile } from './composer.ts';
+import { addText, bodyOf, type Composer, composerPath, readAttachment, readUserFile } from './composer.ts';
 import { deadLetterPath } from './drafts.ts';
 import { letterHeader } from './letter.ts';
 import { splitWords } from './parse.ts';
@@ -66,7 +66,7 @@ function putIn(composer: Composer, name: string, bytes: Uint8Array): After {
 async function readIn(composer: Composer, argument: string, typed: string): Promise<After> {
   if (argument.startsWith('!')) return readCommand(composer, argument.slice(1).trim(), typed);
   const path = needed(argument, words.needsFile(typed));
-  return putIn(composer, path, readUserFile(composer.services.disk, expandHome(path, composer.services.user.home)));
+  return putIn(composer, path, readUserFile(composer.services.disk, composerPath(composer, path)));
 }
 
 async function readCommand(composer: Composer, argument: string, typed: string): Promise<After> {
@@ -78,8 +78,8 @@ async function readCommand(composer: Composer, argument: string, typed: string):
 
 /** To the end of the file, so that nothing there is lost. */
 function writeOut(composer: Composer, argument: string, typed: string): After {
-  const { disk, io, user } = composer.services;
-  const path = expandHome(needed(argument, words.needsFile(typed)), user.home);
+  const { disk, io } = composer.services;
+  const path = composerPath(composer, needed(argument, words.needsFile(typed)));
   const body = bodyOf(composer);
   try {
     const existed = disk.stat(path) !== undefined;
@@ -225,7 +225,7 @@ function deadLetter(composer: Composer): After {
 }
 
 function attach(composer: Composer, argument: string, typed: string): After {
-  const file = readAttachment(composer.services, needed(argument, words.needsFile(typed)));
+  const file = readAttachment(composer.services, composerPath(composer, needed(argument, words.needsFile(typed))));
   composer.letter = { ...composer.letter, files: [...composer.letter.files, file] };
   composer.services.io.out(words.attached(visible(file.name), file.content.length));
   return 'goes on';

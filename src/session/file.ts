@@ -24,6 +24,7 @@ import { apply, contentOf, flagsNow, headerOf, Mark, type MarkChange } from './s
 import { words } from './words/en.ts';
 
 const FROM = Buffer.from('From ');
+const LINE_END = Buffer.from('\n');
 
 interface Target {
   readonly path: string;
@@ -97,10 +98,29 @@ function bodyOf(content: Uint8Array): Uint8Array {
 
 async function putBodies(context: CommandContext, path: string, numbers: readonly number[]): Promise<Tally> {
   const { session, services } = context;
+  const { disk, mailbox } = services;
   function* bodies(): Generator<Uint8Array> {
     for (const number of numbers) yield bodyOf(contentOf(session, number - 1));
   }
-  return appendPlain(services.disk, path, bodies());
+  if (path !== mboxPath(context)) return appendPlain(disk, path, bodies());
+  // Other programs put messages there at the same time, and no body may pass for one.
+  function* quoted(): Generator<Uint8Array> {
+    for (const body of bodies()) {
+      const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1');
+      yield Buffer.from(text.replace(/^(?=>*From )/gm, '>'), 'latin1');
+    }
+  }
+  const fd = disk.open(path, 'create', 0o600);
+  try {
+    const lock = await mailbox.locker.lock(path, fd, 'write');
+    try {
+      return appendPlain(disk, path, quoted());
+    } finally {
+      lock.release();
+    }
+  } finally {
+    disk.close(fd);
+  }
 }
 
 function countLines(bytes: Uint8Array): number {
@@ -109,31 +129,46 @@ function countLines(bytes: Uint8Array): number {
   return lines;
 }
 
-/** Appends to a file that is no mailbox, synced; on failure the file is as it was. */
+/** What parts a file that is `size` long from what is added: line ends until it ends in an empty line. */
+function parting(disk: Disk, fd: number, size: number): Uint8Array {
+  if (size === 0) return new Uint8Array(0);
+  const end = new Uint8Array(2);
+  const got = disk.read(fd, end.subarray(0, Math.min(size, 2)), Math.max(size - 2, 0));
+  const last = end.subarray(0, got);
+  if (last.at(-1) !== 10) return Buffer.from('\n\n');
+  return got === 2 && last[0] === 10 ? new Uint8Array(0) : LINE_END;
+}
+
+/** Appends to a file that is no mailbox, behind an empty line, synced; on failure the file is as it was. */
 function appendPlain(disk: Disk, path: string, pieces: Iterable<Uint8Array>): Tally {
   const known = disk.stat(path);
-  if (known !== undefined && known.kind !== 'file') throw new UserError(words.noFile(visible(path)));
+  if (known !== undefined && known.kind !== 'file' && disk.realpath(path) !== '/dev/null') {
+    throw new UserError(words.noFile(visible(path)));
+  }
   const fd = disk.open(path, 'create', 0o600);
   let lines = 0;
   let octets = 0;
   try {
-    const { size } = disk.fstat(fd);
+    const { size, kind } = disk.fstat(fd);
     try {
+      const before = kind === 'file' ? parting(disk, fd, size) : new Uint8Array(0);
+      if (before.length > 0) disk.write(fd, before, size);
       for (const bytes of pieces) {
-        disk.write(fd, bytes, size + octets);
+        disk.write(fd, bytes, size + before.length + octets);
         octets += bytes.length;
         lines += countLines(bytes);
       }
-      disk.sync(fd);
+      if (kind === 'file') disk.sync(fd);
     } catch (error) {
-      disk.truncate(fd, size);
+      if (kind === 'file') disk.truncate(fd, size);
       throw error;
     }
   } finally {
     disk.close(fd);
   }
+  const isNew = known === undefined || (known.kind === 'file' && known.size === 0);
   if (known === undefined) disk.syncDir(dirname(path));
-  return { isNew: known === undefined, lines, octets };
+  return { isNew, lines, octets };
 }
 
 /** List and target of `s [LIST] [FILE]`; without a file it is mbox. */
@@ -147,7 +182,7 @@ function listAndTarget(context: CommandContext, argument: string): { numbers: re
   return { numbers, target: { path: filePath(context, file), name: file } };
 }
 
-const SAVED = { set: Mark.saved } as const;
+const SAVED = { set: Mark.saved | Mark.touched } as const;
 const COPIED = { set: Mark.read, clear: Mark.unread } as const;
 
 export async function runSave(context: CommandContext, argument: string): Promise<void> {
@@ -162,9 +197,7 @@ export async function runCopy(context: CommandContext, argument: string): Promis
   await fileAll(context, numbers, target, COPIED, putWhole(true));
 }
 
-/** Bodies alone would be no mailbox any more: without a file name nothing is written to mbox. */
 export async function runWrite(context: CommandContext, argument: string): Promise<void> {
-  if (argument === '') throw new UserError(words.needsArgument('write', 'FILE'));
   const { numbers, target } = listAndTarget(context, argument);
   tellReadOnly(context);
   await fileAll(context, numbers, target, SAVED, putBodies);

@@ -9,6 +9,7 @@ import type { CommandContext } from './command.ts';
 import { leaveMailbox } from './leave.ts';
 import { splitWords } from './parse.ts';
 import { folderPath, mboxPath, type Place, placeOf } from './place.ts';
+import { planQuit } from './quit.ts';
 import { allFlags, Mark, newSession, readState, type Session, takeIn } from './session.ts';
 import { isSet, variable } from './settings.ts';
 import { headerRows, runHeaders } from './show.ts';
@@ -87,26 +88,60 @@ export async function runFolder(context: CommandContext, argument: string): Prom
   }
   if (extra !== undefined) throw new UserError(words.oneName(extra));
   const place = placeOf(context, typed);
-  // Opened before the old one is left: when it cannot be, nothing has happened.
-  const opened = await openPlace(context, place);
-  let box = opened;
   const old = session.box;
+  // Opened before the old one is left: when it cannot be, nothing has happened. But leaving may make mbox.
+  const made = services.disk.stat(place.path) === undefined && isMbox(context, place) && fillsMbox(session);
+  const opened = made ? undefined : await openPlace(context, place);
   try {
     await leaveMailbox(context);
   } catch (error) {
-    opened.close();
+    opened?.close();
     throw error;
   }
-  if (place.path === old.location.path || place.path === mboxPath(context)) {
+  let box = opened;
+  if (box === undefined || place.path === old.location.path || isMbox(context, place)) {
     // Leaving may have changed it.
-    opened.close();
-    box = await openPlace(context, place);
+    opened?.close();
+    box = await openAgain(context, place);
   }
   const { settings, charsets = [] } = session;
-  const about = { system: place.system, name: place.path, settings, previous: old.location, charsets };
+  const about = {
+    system: place.system,
+    name: place.path,
+    settings,
+    previous: old.location,
+    previousSystem: session.system,
+    charsets,
+  };
   context.session = newSession(box, about);
   context.history = [];
   await greet(context);
+}
+
+/** Opens what leaving may have emptied, or taken away: then there is a mailbox without messages. */
+async function openAgain(context: CommandContext, place: Place): Promise<Mailbox> {
+  try {
+    return await openPlace(context, place);
+  } catch (error) {
+    if (!(error instanceof UserError || error instanceof MailError)) throw error;
+    context.services.io.err(visible(error.message));
+    return { ...noMailbox(), location: { kind: 'mbox', path: place.path } };
+  }
+}
+
+function isMbox(context: CommandContext, place: Place): boolean {
+  try {
+    return place.path === mboxPath(context);
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
+
+/** Leaving moves messages to mbox. */
+function fillsMbox(session: Session): boolean {
+  const { toMbox, rescue } = planQuit(session);
+  return session.box.readOnly === undefined && toMbox.length + rescue.length > 0;
 }
 
 /** Lists the folder directory, through LISTER when that is set. */

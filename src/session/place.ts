@@ -1,5 +1,5 @@
 /**
- * File and folder names as they are typed: `%`, `%USER`, `%:PATH`, `#`, `&`, `+NAME`, `~/`, shell patterns.
+ * File and folder names as they are typed: `%`, `%USER`, `%:PATH`, `#`, `&`, `+NAME`, `~/`, `$NAME`, shell patterns.
  *
  * A name becomes an absolute path once, when the command is read, and that path is used to the end of the command.
  */
@@ -24,7 +24,9 @@ export interface Place {
 /** The user's mbox: `MBOX`, else ~/mbox. */
 export function mboxPath(context: CommandContext): string {
   const named = variable(context.session.settings, context.services.env, 'MBOX');
-  return named === undefined || named === '' ? join(homeOf(context), 'mbox') : filePath(context, named);
+  // `&` in it would name itself.
+  if (named === undefined || named === '' || named === '&') return join(homeOf(context), 'mbox');
+  return filePath(context, named);
 }
 
 /** The system mailbox of the user who sits there: `MAIL`, else the one in the spool. */
@@ -42,7 +44,7 @@ function homeOf(context: CommandContext): string {
 export function folderPath(context: CommandContext): string | undefined {
   const folder = context.session.settings.variables.get('folder');
   if (folder === undefined || folder === '') return undefined;
-  const path = withHome(context, folder);
+  const path = withHome(context, withVariables(context, folder));
   return isAbsolute(path) ? path : join(homeOf(context), path);
 }
 
@@ -52,6 +54,13 @@ function withHome(context: CommandContext, name: string): string {
   const user = tilde[1] ?? '';
   const home = user === '' ? homeOf(context) : lookUpUser(user)?.home;
   return home === undefined ? name : home + name.slice(tilde[0].length);
+}
+
+/** `$NAME` and `${NAME}` stand for what the environment has; what it has not stays as it is. */
+function withVariables({ services }: CommandContext, name: string): string {
+  return name.replace(/\$(?:(\w+)|\{(\w+)\})/g, (all, plain?: string, braced?: string) => {
+    return services.env[plain ?? braced ?? ''] ?? all;
+  });
 }
 
 /** A mailbox as `file` and `-f` name it. Throws UserError for a name that stands for nothing. */
@@ -65,9 +74,9 @@ export function placeOf(context: CommandContext, typed: string): Place {
     return { path: services.systemMailbox(user), system: true, user };
   }
   const path = filePath(context, typed);
-  // Going back to the system mailbox by `#` is going back to its rules.
-  const system = typed === '#' && path === own;
-  return { path, system, user: system ? services.user.name : undefined };
+  // Going back to a system mailbox by `#` is going back to its rules.
+  const system = typed === '#' && context.session.previousSystem === true;
+  return { path, system, user: system && path === own ? services.user.name : undefined };
 }
 
 /** Path of a file as `save`, `copy`, `source` and their kin name it. */
@@ -81,11 +90,11 @@ export function filePath(context: CommandContext, typed: string): string {
     return session.previous.path;
   }
   if (/^%[^/]*$/.test(typed)) return placeOf(context, typed).path;
-  let path = withHome(context, typed);
+  let path = withHome(context, withVariables(context, typed));
   if (typed.startsWith('+') && typed.length > 1) {
     const folder = folderPath(context);
     if (folder === undefined) throw new UserError(words.noFolder(typed));
-    path = join(folder, typed.slice(1));
+    path = join(folder, path.slice(1));
   }
   return onlyMatch(services.disk, resolve(path), typed);
 }

@@ -61,6 +61,8 @@ export interface Session {
   readonly settings: Settings;
   /** What `#` names. */
   readonly previous: Location | undefined;
+  /** The rules of a system mailbox held there. */
+  readonly previousSystem?: boolean;
   /** Charsets in which undeclared 8-bit text of this user's mail probably is, best first. */
   readonly charsets?: readonly string[];
   /** Content that `edit` changed, by slot. */
@@ -80,6 +82,7 @@ export function newSession(
   box: Mailbox,
   about: Pick<Session, 'system' | 'name' | 'settings'> & {
     readonly previous?: Location;
+    readonly previousSystem?: boolean;
     readonly charsets?: readonly string[];
   },
 ): Session {
@@ -92,6 +95,7 @@ export function newSession(
     marks: new Uint16Array(box.length),
     settings: about.settings,
     previous: about.previous,
+    previousSystem: about.previousSystem ?? false,
     charsets: about.charsets ?? [],
     edited: new Map(),
   };

@@ -48,8 +48,13 @@ export async function runAlias(context: CommandContext, argument: string): Promi
     if (line === undefined) throw new UserError(words.noAlias(name));
     printLines(context, [line]);
   } else {
-    change(context, addAlias(settings, name, addresses));
+    change(context, addAlias(settings, name, addresses.flatMap(atCommas)));
   }
+}
+
+/** `bob, carol` as well as `bob carol`; a word with a full name in it is one address. */
+function atCommas(word: string): string[] {
+  return /[\s"<(]/.test(word) ? [word] : word.split(',').filter((part) => part !== '');
 }
 
 export async function runUnalias(context: CommandContext, argument: string): Promise<void> {

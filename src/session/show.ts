@@ -98,15 +98,22 @@ export async function runHeaders(context: CommandContext, argument: string): Pro
 /** `z`, `z+`, `z-`, each with how many screens; the first message of the new screen becomes current. */
 export function screenStep(sign: 1 | -1) {
   return async (context: CommandContext, argument: string): Promise<void> => {
-    const many = argument === '' ? 1 : Number(argument);
-    if (!Number.isInteger(many) || many < 1) throw new UserError(words.notANumber('z', argument), EX.failure);
+    const { forward, many } = steps(argument, sign);
     const here = screenWith(context, context.session.dot);
-    if (sign > 0 && here.index === here.last) throw new UserError(words.lastScreen);
-    if (sign < 0 && here.index === 0) throw new UserError(words.firstScreen);
-    const { numbers } = screenWith(context, context.session.dot, sign * many);
+    if (forward && here.index === here.last) throw new UserError(words.lastScreen);
+    if (!forward && here.index === 0) throw new UserError(words.firstScreen);
+    const { numbers } = screenWith(context, context.session.dot, forward ? many : -many);
     context.session = { ...context.session, dot: numbers[0] ?? context.session.dot };
     await printRows(context, numbers);
   };
+}
+
+/** `3`, `+`, `- 2`: how many screens, and which way; a sign may stand apart from the z. */
+function steps(argument: string, sign: 1 | -1): { forward: boolean; many: number } {
+  const found = /^([+-]?)\s*(\d{0,9})$/.exec(argument);
+  const many = found?.[2] === '' ? 1 : Number(found?.[2]);
+  if (found === null || !(many >= 1)) throw new UserError(words.notANumber('z', argument), EX.failure);
+  return { forward: found[1] === '' ? sign > 0 : found[1] === '+', many };
 }
 
 /** Rows of the messages of a list, deleted ones too when they are named; the last becomes current. */

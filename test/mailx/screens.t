@@ -28,6 +28,16 @@ set screen=2
  N   6 Ann Sender         Mon Mar  2 *     7/149  subject-f
 & z 2
 ! On last screenful of messages
+& z - 2
+>N   2 Ann Sender         Mon Mar  2 *     7/149  subject-b
+ N   3 Ann Sender         Mon Mar  2 *     7/149  subject-c
+& z -
+! On first screenful of messages
+& z +
+>N   5 Ann Sender         Mon Mar  2 *     7/149  subject-e
+ N   6 Ann Sender         Mon Mar  2 *     7/149  subject-f
+& z +x
+! z: "+x" is not a number of steps
 & h *
 >N   2 Ann Sender         Mon Mar  2 *     7/149  subject-b
  N   3 Ann Sender         Mon Mar  2 *     7/149  subject-c

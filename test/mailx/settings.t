@@ -30,6 +30,10 @@ alias team bob carol
 & alias team dan
 & alias team
 alias team bob carol dan
+& alias few dan, eve@x.example,fay
+& alias few
+alias few dan eve@x.example fay
+& unalias few
 & alias nobody
 ! "nobody": no such alias
 & unalias team

@@ -7,7 +7,7 @@
  *     == rc                      lines of the startup file
  *     == session [-f] [-R] [-N]  lines typed begin with `& ` (`&` alone is Enter), standard error with `! `; others are
  *                                standard output. `*` stands for any text in them. `@deliver a` is another program.
- *     == end                     exit 0 / spool: a b / mbox: missing / file NAME: a / status spool a RO / text NAME has TEXT
+ *     == end                     exit 0 / spool: a b / mbox: missing / file NAME: a / status spool a RO / text NAME has TEXT (`\n` in it)
  *
  * `{HOME}` is a folder of its own. To add a case, add a file.
  */
@@ -98,7 +98,7 @@ function matches(printed: string, wanted: string): boolean {
 
 async function play(path: string): Promise<void> {
   const home = newFolder();
-  const parts = sections(readFileSync(path, 'utf8').replaceAll('{HOME}', home));
+  const parts = sections(readFileSync(path, 'utf8').replaceAll(/(?<!\$)\{HOME\}/g, home));
   const spool = join(home, 'spool', 'lee');
   const pathOf = (name: string) => (name === 'spool' ? spool : name.startsWith('/') ? name : join(home, name));
   const session = parts.find(({ name }) => name === 'session');
@@ -115,7 +115,7 @@ async function play(path: string): Promise<void> {
   }
   const typed = (session?.lines ?? []).filter((line) => line.startsWith('&')).map((line) => line.slice(2));
   const transcript: string[] = [];
-  const base = desk({ home, env: { MAIL: spool, MBOX: join(home, 'mbox') } });
+  const base = desk({ home, env: { MAIL: spool, MBOX: join(home, 'mbox'), HOME: home } });
   const services: Services = {
     ...base.services,
     io: {
@@ -153,7 +153,8 @@ function check(line: string, status: number, pathOf: (name: string) => string): 
   const [first = '', second = '', third = '', ...rest] = words;
   if (first === 'exit') expect(`exit ${status}`).toBe(line);
   else if (first === 'status') expect(`status ${second} ${third} ${statusIn(pathOf(second), third)}`).toBe(line);
-  else if (first === 'text') expect(readFileSync(pathOf(second), 'utf8'), line).toContain(rest.join(' '));
+  else if (first === 'text')
+    expect(readFileSync(pathOf(second), 'utf8'), line).toContain(rest.join(' ').replaceAll('\\n', '\n'));
   else {
     const name = first === 'file' ? second.replace(/:$/, '') : first.replace(/:$/, '');
     const ids = words.slice(first === 'file' ? 2 : 1).join(' ');

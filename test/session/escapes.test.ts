@@ -1,11 +1,12 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ESCAPES } from '../../src/session/escapes.ts';
+import { newContext } from '../../src/session/run.ts';
 import { runMail } from '../../src/session/send.ts';
 import { hasMark, Mark } from '../../src/session/session.ts';
-import { desk, send, sessionAt, settings, type Typed } from './letters.ts';
+import { desk, newFolder, send, sessionAt, settings, type Typed } from './letters.ts';
 
 async function typed(lines: readonly Typed[], set = settings(), files: Record<string, string> = {}) {
   const at = desk({ lines });
@@ -231,4 +232,20 @@ test('~p prints the letter, ~? every escape', async () => {
   expect(text).toContain('To: bob@example.net\nSubject: hi\n\nline ');
   expect(text).not.toContain('\x1b');
   for (const { usage } of ESCAPES) expect(text).toContain(usage);
+});
+
+test('files are named as for commands: home, folder, quotes, patterns', async () => {
+  const home = newFolder();
+  mkdirSync(join(home, 'Mail'));
+  for (const name of ['plain', 'Mail/two', 'my letter', 'unique-name']) {
+    writeFileSync(join(home, name), `from ${basename(name)}\n`);
+  }
+  const lines = ['m bob', '~r ~/plain', '~r +two', `~r "${home}/my letter"`, `~< ${home}/my letter`, `~r ${home}/uni*`];
+  const at = desk({ home, lines: [...lines.slice(1), '~w +out', '.'] });
+  const context = newContext(at.services, { escapes: true, sending: false });
+  await context.execute(`set folder=${home}/Mail`);
+  await runMail(context, 'bob@example.net');
+  const body = ['plain', 'two', 'my letter', 'my letter', 'unique-name'].map((name) => `from ${name}\n`).join('');
+  expect(at.err).toEqual([]);
+  expect(readFileSync(join(home, 'Mail/out'), 'utf8')).toBe(body);
 });
