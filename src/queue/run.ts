@@ -59,7 +59,10 @@ export interface RunnerOptions {
   readonly after: (milliseconds: number, run: () => void) => () => void;
   /** Puts the reports that are due into the queue (RFC 3464); resolves with them when they are on stable storage. */
   readonly report: (entry: QueueEntry, reports: Reports) => Promise<readonly QueueEntry[]>;
-  /** Something happened to a recipient, which is as it is after that; for the log and the statistics. */
+  /**
+   * Something happened to a recipient, which is as it is after that; for the log and the statistics. It is recorded there by
+   * the end of this turn of the event loop.
+   */
   readonly event: (entry: QueueEntry, recipient: RecipientState, outcome: Outcome, mailer: Mailer | undefined) => void;
   /** What only a fault of ours or of the disk explains. */
   readonly problem: (error: unknown) => void;
@@ -368,6 +371,8 @@ export class Runner {
       if (recipient !== undefined && before.recipients[index]?.status === 'queued')
         event(entry, recipient, outcome, routing?.mailer);
     }
+    // The log is written at the end of a turn: it has the outcome before the queue forgets the message.
+    await new Promise((resolve) => setImmediate(resolve));
     // While the report was written, other recipients of the message may have got their outcomes.
     const current = spool.get(id);
     if (current !== undefined) {

@@ -7,7 +7,11 @@ import { type Job, type Mailer, type Router, type Routing, Runner, type RunnerOp
 import { HOUR, MINUTE, type Outcome, type Reports } from '../../src/queue/schedule.ts';
 import type { Spool } from '../../src/queue/spool.ts';
 
-export const delivered: Outcome = { kind: 'relayed', reason: { status: '2.0.0', text: '250 ok', host: 'mx' }, reports: false };
+export const delivered: Outcome = {
+  kind: 'relayed',
+  reason: { status: '2.0.0', text: '250 ok', host: 'mx' },
+  reports: false,
+};
 export const deferred: Outcome = { kind: 'deferred', reason: { status: '4.3.0', text: '451 later', host: 'mx' } };
 export const unreachable: Outcome = { kind: 'deferred', reason: { status: '4.4.1', text: 'refused' } };
 export const failed: Outcome = { kind: 'failed', reason: { status: '5.1.1', text: '550 no', host: 'mx' } };
