@@ -223,6 +223,12 @@ export const OPTIONS = {
   'local.quota': { type: 'size', initial: 0, doc: 'Octets that a system mailbox may have; 0 for no limit.' },
   'local.mailbox_mode': { type: 'mode', initial: '600', doc: 'Permissions of a new system mailbox, 600 or 660.' },
 
+  'daemon.user': {
+    type: 'text',
+    initial: '',
+    doc: 'As whom a daemon that root starts does everything but delivering; default: tmail if there is such a user, else daemon; "root" to stay root.',
+  },
+
   'log.file': { type: 'path', fallback: '/var/log/tmail.log', doc: 'File of the log.' },
   'log.format': {
     type: 'choice',

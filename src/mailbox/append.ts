@@ -148,7 +148,8 @@ async function appendToFile(
     const lock = await context.locker.lock(path, fd, 'write');
     try {
       const stat = disk.fstat(fd);
-      const there = disk.stat(path);
+      // What was opened may have been a symbolic link that somebody put there after it was looked at.
+      const there = options.owner === undefined ? disk.stat(path) : disk.lstat(given);
       if (there === undefined || there.ino !== stat.ino || there.dev !== stat.dev) return 'moved';
       check(path, stat, options);
       finishEarlier(context, path, fd);

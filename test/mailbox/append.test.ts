@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { realDisk } from '../../src/core/files.ts';
+import { type OpenHow, realDisk } from '../../src/core/files.ts';
 import { appendMessages } from '../../src/mailbox/append.ts';
 import { pendingJournal } from '../../src/mailbox/journal.ts';
 import { appendBytes } from '../../src/mailbox/journal-append.ts';
@@ -212,6 +212,34 @@ describe('appendMessages', () => {
     await expect(appendMessages(context, '/var/mail/lee', [letter('A: b\n\n')], { owner })).rejects.toThrow(
       /hard link/,
     );
+  });
+
+  it('does not follow a symbolic link that takes the place of the mailbox after it was looked at', async () => {
+    let swapped = false;
+    class SwappingDisk extends SimDisk {
+      override open(path: string, how: OpenHow, mode?: number): number {
+        if (path === '/var/mail/lee' && !swapped) {
+          swapped = true;
+          this.unlink(path);
+          this.putSymlink(path, '/home/lee/.profile');
+        }
+        return super.open(path, how, mode);
+      }
+    }
+    const disk = new SwappingDisk();
+    disk.putFolder('/var/mail');
+    disk.putFolder('/home/lee');
+    for (const path of ['/var/mail/lee', '/home/lee/.profile']) {
+      disk.put(path, '');
+      disk.chownPath(path, 1000);
+    }
+    const context = { ...contextOn(disk), locker: noLocks, notify: () => {} };
+    const owner = { uid: 1000, gid: 8 };
+    await expect(appendMessages(context, '/var/mail/lee', [letter('A: b\n\n')], { owner })).rejects.toThrow(
+      /symbolic link/,
+    );
+    expect(swapped).toBe(true);
+    expect(disk.text('/home/lee/.profile')).toBe('');
   });
 
   it('gives a spool file that it makes to its owner', async () => {
