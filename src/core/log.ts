@@ -18,6 +18,7 @@ export interface LogEvent {
 }
 
 export interface Log {
+  /** It is in the file by the end of this turn of the event loop. */
   write(event: LogEvent): void;
   /** Opens the file anew: after it was renamed away (SIGUSR2). */
   reopen(): void;
@@ -40,26 +41,36 @@ export function createLog(options: LogOptions): Log {
   const disk = options.disk ?? realDisk;
   let open = openFile(disk, options.file);
   const format = options.form === 'json' ? jsonLine : maillogLine;
+  let lines = '';
+  const flush = () => {
+    if (lines === '') return;
+    const bytes = Buffer.from(lines);
+    lines = '';
+    if (open === undefined) {
+      process.stderr.write(bytes);
+      return;
+    }
+    try {
+      disk.write(open.fd, bytes, open.end);
+      open.end += bytes.length;
+    } catch {
+      // A full disk must not stop the mail; the console is what is left.
+      process.stderr.write(bytes);
+    }
+  };
   return {
     write(event) {
-      const line = Buffer.from(`${format(event, options)}\n`);
-      if (open === undefined) {
-        process.stderr.write(line);
-        return;
-      }
-      try {
-        disk.write(open.fd, line, open.end);
-        open.end += line.length;
-      } catch {
-        // A full disk must not stop the mail; the console is what is left.
-        process.stderr.write(line);
-      }
+      // A busy server logs many events in one turn: one write for all.
+      if (lines === '') setImmediate(flush);
+      lines += `${format(event, options)}\n`;
     },
     reopen() {
+      flush();
       if (open !== undefined) disk.close(open.fd);
       open = openFile(disk, options.file);
     },
     close() {
+      flush();
       if (open !== undefined) disk.close(open.fd);
       open = undefined;
     },

@@ -49,12 +49,24 @@ export interface ConnectionTimes {
 
 export const CONNECTION_TIMES: ConnectionTimes = { command: 300_000, content: 600_000, greeting: 1000 };
 
+/** Octets of replies that a client may leave unread before it is not read any more. */
+const UNREAD_REPLIES = 256 * 1024;
+/** Milliseconds. */
+const CLOSING = 5000;
+
 export class SmtpServerConnection {
   readonly #options: ConnectionOptions;
   readonly #times: ConnectionTimes;
   readonly #session: SmtpSession;
   #socket: Socket;
   #leaving = false;
+  /** Whether the longer limit counts now. */
+  #inContent = false;
+  /** QUIT was answered: nothing more will come. */
+  #bye = false;
+  /** The client has said all it wants to say, and may still wait for replies (`printf ... | nc host 25`). */
+  #allSaid = false;
+  #awaitingDrain = false;
   /** The client is listened to before the greeting, since it should say nothing. */
   #listeningEarly: boolean;
   #ended: () => void = () => undefined;
@@ -83,13 +95,20 @@ export class SmtpServerConnection {
   #listen(socket: Socket): void {
     socket.setNoDelay(true);
     socket.setTimeout(this.#times.command);
-    socket.on('data', (bytes) => this.#guard(() => this.#carryOut(this.#session.receive(bytes))));
+    socket.on('data', (bytes) => {
+      // A client that waits for replies is never in the way; one that goes on while we think is not read meanwhile.
+      if (this.#session.holding && !this.#listeningEarly) socket.pause();
+      this.#guard(() => this.#carryOut(this.#session.receive(bytes)));
+    });
     socket.on('timeout', () => {
       // Who waits for our answer is not idle.
       if (!this.#session.holding) this.#guard(() => this.#carryOut(this.#session.timedOut()));
     });
     socket.on('error', () => socket.destroy());
-    socket.on('end', () => socket.end());
+    socket.on('end', () => {
+      this.#allSaid = true;
+      if (!this.#session.holding) socket.end();
+    });
     socket.on('close', () => {
       if (socket !== this.#socket) return;
       this.#guard(() => this.#carryOut(this.#session.gone()));
@@ -102,6 +121,7 @@ export class SmtpServerConnection {
       switch (action.kind) {
         case 'send':
           if (this.#socket.writable) this.#socket.write(action.bytes);
+          this.#bye = isGoodbye(action.bytes);
           break;
         case 'ask':
           void this.#ask(action.question);
@@ -126,23 +146,43 @@ export class SmtpServerConnection {
           this.#startTls();
           break;
         case 'close':
-          this.#socket.end();
-          // A client that does not read its last reply does not keep the socket.
-          setTimeout(() => this.#socket.destroy(), 5000).unref();
+          this.#close();
           break;
       }
     }
-    this.#socket.setTimeout(this.#session.inContent ? this.#times.content : this.#times.command);
+    if (this.#inContent !== this.#session.inContent) {
+      this.#inContent = this.#session.inContent;
+      this.#socket.setTimeout(this.#inContent ? this.#times.content : this.#times.command);
+    }
+    const socket = this.#socket;
     // A client that sends commands and reads no replies is not read either.
+    if (socket.writableLength > UNREAD_REPLIES) this.#readLater(socket);
     const holding = this.#session.holding && !this.#listeningEarly;
-    if (holding || this.#socket.writableLength > 256 * 1024) this.#pause();
-    else this.#socket.resume();
+    if (!holding && !this.#awaitingDrain && socket.isPaused()) socket.resume();
+    if (!holding && this.#allSaid) socket.end();
   }
 
-  #pause(): void {
-    this.#socket.pause();
-    if (this.#session.holding) return;
-    this.#socket.once('drain', () => this.#socket.resume());
+  #readLater(socket: Socket): void {
+    socket.pause();
+    if (this.#awaitingDrain) return;
+    this.#awaitingDrain = true;
+    socket.once('drain', () => {
+      this.#awaitingDrain = false;
+      socket.resume();
+    });
+  }
+
+  #close(): void {
+    const socket = this.#socket;
+    if (this.#bye) {
+      socket.destroySoon();
+      return;
+    }
+    // What is still coming must be read, or the kernel throws away our last reply.
+    socket.end();
+    // A client that does not read it does not keep the socket.
+    const timer = setTimeout(() => socket.destroy(), CLOSING).unref();
+    socket.once('close', () => clearTimeout(timer));
   }
 
   async #ask(question: Question): Promise<void> {
@@ -190,6 +230,11 @@ export class SmtpServerConnection {
       this.#options.inbound.abandon();
     }
   }
+}
+
+/** `221 `: the answer to QUIT. */
+function isGoodbye(reply: Uint8Array): boolean {
+  return reply[0] === 0x32 && reply[1] === 0x32 && reply[2] === 0x31;
 }
 
 export function tlsInfo(socket: TLSSocket): TlsInfo {

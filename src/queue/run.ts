@@ -40,7 +40,7 @@ export interface Routing {
   readonly transport: Transport;
   /** How many transports may work for this destination at once. */
   readonly concurrency: number;
-  /** Milliseconds that a first job waits for others to go with it; 0 when not given. */
+  /** Milliseconds that a first job waits for others to go with it, and as long again while some come; 0 when not given. */
   readonly linger?: number;
   /** For the log and the statistics. */
   readonly mailer?: Mailer;
@@ -70,6 +70,8 @@ export interface RunnerOptions {
 
 /** Jobs that a transport is given at once. */
 const BATCH = 100;
+/** How often a line waits for more of them. */
+const LINGERS = 10;
 const LONGEST_SLEEP = 60 * 60 * 1000;
 /** Wakes come no closer than this: each looks at the whole queue. */
 const WAKE_STEP = 1000;
@@ -81,6 +83,8 @@ interface Line {
   readonly routing: Routing;
   readonly waiting: Job[];
   working: number;
+  /** More jobs may come soon. */
+  lingering: boolean;
 }
 
 /** A recipient that waits. */
@@ -243,14 +247,26 @@ export class Runner {
     }
     let line = this.#lines.get(routing.destination);
     if (line === undefined) {
-      line = { routing, waiting: [], working: 0 };
+      line = { routing, waiting: [], working: 0, lingering: false };
       this.#lines.set(routing.destination, line);
     }
     line.waiting.push(job);
     if (line.waiting.length > 1) return;
     // Not at once, so that jobs which come together are delivered together.
     if (routing.linger === undefined) setImmediate(() => this.#start(routing.destination));
-    else setTimeout(() => this.#start(routing.destination), routing.linger);
+    else this.#linger(line, routing.linger, LINGERS);
+  }
+
+  /** Starts the line when no more jobs come, when it has enough of them, or when it has waited long enough. */
+  #linger(line: Line, milliseconds: number, times: number): void {
+    const before = line.waiting.length;
+    line.lingering = true;
+    setTimeout(() => {
+      line.lingering = false;
+      const more = line.waiting.length - before;
+      if (more > 0 && line.waiting.length < BATCH && times > 1) this.#linger(line, milliseconds, times - 1);
+      else this.#start(line.routing.destination);
+    }, milliseconds);
   }
 
   #start(destination: string): void {
@@ -319,7 +335,7 @@ export class Runner {
     await Promise.all(settling);
     line.working -= 1;
     if (succeeded) await this.#free(destination, batch);
-    this.#start(destination);
+    if (!line.lingering) this.#start(destination);
     this.#tellIdle();
   }
 

@@ -59,6 +59,8 @@ interface Segment {
   readonly fd: number;
   /** Where the next record goes. */
   end: number;
+  /** Records before `end` that are not in the file yet: those of one turn go there in one piece. */
+  unwritten: Uint8Array[];
   /** All before this is on stable storage. */
   synced: number;
   /** Messages in it that are still in the queue. */
@@ -194,8 +196,10 @@ class LogSpool implements Spool {
     if (kept === undefined) throw new MailError(`no message ${id} in the queue`, { temporary: false });
     const { place } = kept;
     const own = place.kind === 'file' ? this.#disk.open(this.#largePath(id), 'read') : undefined;
-    const fd = own ?? this.#segments.get(kept.segment)?.fd;
-    if (fd === undefined) throw new Error(`segment ${kept.segment} is closed`);
+    const segment = this.#segments.get(kept.segment);
+    const fd = own ?? segment?.fd;
+    if (fd === undefined || segment === undefined) throw new Error(`segment ${kept.segment} is closed`);
+    if (own === undefined) this.#writeOut(segment);
     const offset = place.kind === 'log' ? place.position : 0;
     try {
       for (let at = start; at < place.length; at += BLOCK) {
@@ -246,6 +250,7 @@ class LogSpool implements Spool {
       mark: Buffer.from(mark, 'hex'),
       fd,
       end: bytes.length,
+      unwritten: [],
       synced: bytes.length,
       live: 0,
     };
@@ -350,6 +355,7 @@ class LogSpool implements Spool {
         for (const segment of this.#segments.values()) {
           const { end } = segment;
           if (segment.synced === end) continue;
+          this.#writeOut(segment);
           await this.#disk.syncLater(segment.fd);
           if (generation !== this.#generation) break;
           segment.synced = end;
@@ -372,6 +378,7 @@ class LogSpool implements Spool {
     for (const segment of this.#segments.values()) {
       if (segment.synced === segment.end) continue;
       segment.end = segment.synced;
+      segment.unwritten = [];
       try {
         this.#disk.truncate(segment.fd, segment.synced);
         this.#disk.sync(segment.fd);
@@ -397,9 +404,16 @@ class LogSpool implements Spool {
     record.writeUInt32LE(length, MARK + 4);
     record.writeUInt32LE(recordCrc(kind, record.subarray(HEAD)), MARK + 8);
     const position = segment.end;
-    this.#disk.write(segment.fd, record, position);
+    segment.unwritten.push(record);
     segment.end += record.length;
     return { segment, position: position + HEAD };
+  }
+
+  #writeOut(segment: Segment): void {
+    if (segment.unwritten.length === 0) return;
+    const bytes = Buffer.concat(segment.unwritten);
+    this.#disk.write(segment.fd, bytes, segment.end - bytes.length);
+    segment.unwritten = [];
   }
 
   #segmentToWrite(): Segment {
@@ -409,7 +423,7 @@ class LogSpool implements Spool {
     const mark = randomBytes(MARK);
     const path = join(this.#dir, `${String(number).padStart(8, '0')}-${mark.toString('hex')}.log`);
     const fd = this.#disk.open(path, 'exclusive', 0o600);
-    const segment: Segment = { number, path, mark, fd, end: 0, synced: 0, live: 0 };
+    const segment: Segment = { number, path, mark, fd, end: 0, unwritten: [], synced: 0, live: 0 };
     this.#segments.set(number, segment);
     this.#disk.syncDir(this.#dir);
     this.#current = segment;

@@ -33,8 +33,8 @@ describe('aliases', () => {
     await deliver(host, ['mailer-daemon']);
     await deliver(host, ['lee+work']);
     await lab.settle();
-    expect(mailbox(host, 'lee')).toHaveLength(3);
-    expect(field(mailbox(host, 'lee')[2] ?? '', 'Delivered-To')).toBe(`lee+work@${HERE}`);
+    const to = mailbox(host, 'lee').map((one) => field(one, 'Delivered-To'));
+    expect(to.sort()).toEqual([`lee+work@${HERE}`, `lee@${HERE}`, `lee@${HERE}`]);
   });
 
   it('an alias that leads nowhere is refused at RCPT', async () => {

@@ -141,6 +141,20 @@ describe('a client that', () => {
     }
   });
 
+  it('says all at once and closes its side still hears all replies', async () => {
+    const slow = async (): Promise<Answer> => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return { kind: 'ok', id: 'Q7' };
+    };
+    const { port } = await serve({}, slow);
+    const client = await TestClient.open({ port }, false);
+    client.socket.end('HELO me\r\nMAIL FROM:<lee>\r\nRCPT TO:<lee>\r\nDATA\r\nx\r\n.\r\n');
+    for (const code of ['220', '250', '250', '250', '354', '250']) {
+      expect(await client.reply()).toMatch(new RegExp(`^${code}`));
+    }
+    expect(await client.line()).toBeUndefined();
+  });
+
   it('is there when the server goes hears 421, and the answer to its message first', async () => {
     let answer: (answer: Answer) => void = () => undefined;
     let asked: () => void = () => undefined;
