@@ -78,9 +78,10 @@ async function show(invocation: Invocation, ids: readonly string[], json: boolea
   const rows = queueRows(await askQueue(invocation, request));
   const found = new Set(rows.map(({ id }) => String(id)));
   const missing = ids.filter((id) => !found.has(id.toUpperCase()));
-  printText(rows.map((row) => (json ? `${JSON.stringify(rowObject(row))}\n` : describe(row))).join(json ? '' : '\n'));
+  const texts = rows.map((row) => (json ? `${JSON.stringify(rowObject(row))}\n` : describe(row)));
+  if (texts.length > 0) printText(texts.join(json ? '' : '\n'));
   if (missing.length > 0) throw new UserError(`not in the queue: ${missing.join(', ')}`);
-  if (rows.length === 0 && !json) printText('the queue is empty\n');
+  if (texts.length === 0 && !json) printText('the queue is empty\n');
   return EX.ok;
 }
 

@@ -36,7 +36,7 @@ export async function run(invocation: Invocation, { values, operands }: ParsedLi
   const messages = ids.length === 0 ? [] : await collect(files, ids);
   if (values.json === true) {
     const events = [...finder.refusals, ...messages.flatMap((message) => message.events)];
-    printText(events.map((logged) => `${JSON.stringify(logged)}\n`).join(''));
+    if (events.length > 0) printText(events.map((logged) => `${JSON.stringify(logged)}\n`).join(''));
   } else {
     printText(report(finder, messages));
   }

@@ -58,8 +58,8 @@ export function countEvent({ mailers }: Statistics, what: LogEvent): boolean {
       mailers[isMailer(what.mailer) ? what.mailer : 'esmtp'].discarded += 1;
       return true;
     case 'refused':
-      // What is refused for now comes again, and a mistyped command is no message.
-      if (numberOf(what.code) < 500 || !REJECTABLE.test(String(what.command))) return false;
+      // What is refused for now comes again; a command that is mistyped, or out of place, is no message.
+      if (numberOf(what.code) < 500 || what.code === 503 || !REJECTABLE.test(String(what.command))) return false;
       mailers.esmtp.rejected += 1;
       return true;
     default:

@@ -24,6 +24,7 @@ const events: readonly LogEvent[] = [
   { event: 'refused', client: 'c', command: 'RCPT TO:<x@y>', code: 550, text: 'no' },
   { event: 'refused', client: 'c', command: 'end of message', code: 552, text: 'too big' },
   { event: 'refused', client: 'c', command: 'RCPT TO:<x@y>', code: 451, text: 'later' },
+  { event: 'refused', client: 'c', command: 'DATA', code: 503, text: 'need RCPT' },
   { event: 'refused', client: 'c', command: 'MAIKL', code: 500, text: 'what?' },
   { event: 'started' },
 ];
