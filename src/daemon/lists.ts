@@ -4,12 +4,13 @@
  * Whoever can write such a file, or rename a folder above it, decides where another's mail goes and as whom a program runs.
  * A ~/.forward therefore must belong to its user (or root) and be writable by nobody else, its folders likewise. A list
  * that the administrator's tables name must not be writable by everybody; one that a ~/.forward names, that user must be
- * allowed to read. A fault is a value that names the path and the command that mends it.
+ * allowed to read. What a list names is written and run as whoever keeps the list, as in sendmail. A fault is a value that
+ * names the path and the command that mends it.
  */
 import { dirname, join } from 'node:path';
 import { reasonOf } from '../core/errors.ts';
 import { type Disk, type FileStat, readWhole, realDisk } from '../core/files.ts';
-import type { User } from '../core/users.ts';
+import { lookUpUid, type User } from '../core/users.ts';
 import { parseList } from '../rules/aliases.ts';
 import type { ListResult } from '../rules/expand.ts';
 import { where } from '../rules/table.ts';
@@ -50,7 +51,13 @@ export function readInclude(path: string, asUser: User | undefined, root = '', d
       (asUser === undefined ? undefined : readableFault(path, stat, asUser)) ??
       openToAllFault(path, stat) ??
       foldersFault(disk, dirname(disk.realpath(path)), root, openToAllFault);
-    return fault === undefined ? read(disk, path, stat) : { fault, temporary: false };
+    if (fault !== undefined) return { fault, temporary: false };
+    const list = read(disk, path, stat);
+    // Where we are not root, everything is done and owned by one user.
+    if (asUser !== undefined || stat.uid === 0 || process.geteuid?.() !== 0 || !('members' in list)) return list;
+    const owner = lookUpUid(stat.uid, root)?.name;
+    if (owner !== undefined) return { ...list, owner };
+    return { fault: `${path} belongs to user ${stat.uid}, whom nobody knows (chown root ${path})`, temporary: false };
   });
 }
 
@@ -79,7 +86,7 @@ function kindFault(path: string, stat: FileStat): string | undefined {
 }
 
 /** Root may write anywhere anyway. */
-function ownerFault(path: string, stat: FileStat, user: User): string | undefined {
+function ownerFault(path: string, stat: FileStat, user: Pick<User, 'name' | 'uid'>): string | undefined {
   if (stat.uid === user.uid || stat.uid === 0) return undefined;
   return `${path} does not belong to ${user.name} (chown ${user.name} ${path})`;
 }
@@ -100,6 +107,13 @@ function openToAllFault(path: string, { mode, kind }: FileStat): string | undefi
 function readableFault(path: string, { mode, uid, gid }: FileStat, user: User): string | undefined {
   const may = uid === user.uid ? mode & 0o400 : gid === user.gid ? mode & 0o040 : mode & 0o004;
   return may === 0 ? `${path} cannot be read by ${user.name}` : undefined;
+}
+
+/** What others than `user` and root could change of the way to a file: the first folder above it that they can. */
+export function wayFault(disk: Disk, path: string, root: string, user: Pick<User, 'name' | 'uid'>): string | undefined {
+  const check = (folder: string, stat: FileStat) => ownerFault(folder, stat, user) ?? writableFault(folder, stat);
+  const folder = dirname(path);
+  return foldersFault(disk, folder, root, check) ?? foldersFault(disk, disk.realpath(folder), root, check);
 }
 
 /** What `check` says of the first bad folder, from `folder` up to the root of the mail system. */

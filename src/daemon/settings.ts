@@ -70,7 +70,7 @@ export function daemonSettings(config: Config): DaemonSettings {
       returnAfter: settled(config, 'queue.return_after'),
     },
     rules: ruleOptions(config),
-    local: localSettings(config),
+    local: localSettings(localOptions(config)),
     log: {
       file: below(paths.root, optionValue(config, 'log.file') ?? '/var/log/tmail.log'),
       format: settled(config, 'log.format') === 'maillog' ? 'maillog' : 'json',
@@ -152,16 +152,39 @@ function addressesOfThisHost(): string[] {
   return [...new Set(all.map(({ address }) => address))].filter((address) => !isLoopback(address));
 }
 
-function localSettings(config: Config): LocalSettings {
-  const maildir = settled(config, 'local.maildir');
-  const users = new Set(settled(config, 'local.maildir_users'));
-  const quota = settled(config, 'local.quota');
+/** The section `[local]` as plain values, which another process can be given. */
+export interface LocalOptions {
+  readonly programs: readonly string[];
+  /** Milliseconds. */
+  readonly programLimit: number;
+  /** '' for the system mailbox. */
+  readonly maildir: string;
+  readonly maildirUsers: readonly string[];
+  /** Octets; 0 for no limit. */
+  readonly quota: number;
+  readonly mailboxMode: number;
+}
+
+export function localOptions(config: Config): LocalOptions {
   return {
-    programs: new Set(settled(config, 'local.programs')),
+    programs: settled(config, 'local.programs'),
     programLimit: settled(config, 'local.program_timeout'),
+    maildir: settled(config, 'local.maildir'),
+    maildirUsers: settled(config, 'local.maildir_users'),
+    quota: settled(config, 'local.quota'),
+    mailboxMode: settled(config, 'local.mailbox_mode'),
+  };
+}
+
+export function localSettings(options: LocalOptions): LocalSettings {
+  const { programs, programLimit, maildir, quota, mailboxMode } = options;
+  const users = new Set(options.maildirUsers);
+  return {
+    programs: new Set(programs),
+    programLimit,
     maildirOf: (user) => (maildir !== '' && (users.has('*') || users.has(user)) ? maildir : undefined),
     quota: quota === 0 ? undefined : quota,
-    mailboxMode: settled(config, 'local.mailbox_mode'),
+    mailboxMode,
   };
 }
 

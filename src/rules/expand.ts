@@ -26,7 +26,12 @@ import {
 
 /** What a file of members (an :include: list, a ~/.forward) turned out to be. */
 export type ListResult =
-  | { readonly members: readonly Member[]; readonly at: Source }
+  | {
+      readonly members: readonly Member[];
+      readonly at: Source;
+      /** Who keeps the list, when that is not root: what it names is written and run as that user. */
+      readonly owner?: string;
+    }
   /** There is none (no ~/.forward). */
   | { readonly missing: true }
   /** It must not or cannot be used; `temporary` when trying again may help. */
@@ -41,7 +46,12 @@ export interface Lookups {
   forward?(user: string): ListResult | undefined;
 }
 
-export type Need = { readonly kind: 'user' | 'include' | 'forward'; readonly name: string };
+export type Need = {
+  readonly kind: 'user' | 'include' | 'forward';
+  readonly name: string;
+  /** Of an :include: list: whose .forward names it. */
+  readonly asUser?: string;
+};
 
 interface TargetBase {
   /** Names it came through, the recipient first: `list`, `owner` ... */
@@ -363,7 +373,8 @@ function include(work: Work, path: string, frame: Frame): void {
   if (work.done.has(key)) return;
   const list = work.lookups.include(path, frame.asUser);
   if (list === undefined) {
-    work.needs.set(key, { kind: 'include', name: path });
+    const { asUser } = frame;
+    work.needs.set(key, { kind: 'include', name: path, ...(asUser === undefined ? {} : { asUser }) });
     return;
   }
   work.done.add(key);
@@ -377,7 +388,8 @@ function include(work: Work, path: string, frame: Frame): void {
     return;
   }
   work.trace.push({ rule: ':include:', result: 'hit', key: path, at: list.at, text: `${list.members.length} members` });
-  for (const member of list.members) take(work, member, { ...frame, at: list.at, open: [...frame.open, key] });
+  const next = { ...frame, at: list.at, open: [...frame.open, key], asUser: frame.asUser ?? list.owner };
+  for (const member of list.members) take(work, member, next);
 }
 
 const UNREADABLE: Refusal = { code: 550, status: '5.2.4', text: 'Mailing list expansion problem' };

@@ -23,31 +23,82 @@ export interface LocalTarget {
 /** Names of fields that only a mailbox may write, lower case. */
 const MAILBOX_FIELDS = new Set(['status', 'x-status', 'x-keywords', 'x-uid', 'x-imapbase', 'x-imap', 'return-path']);
 
+/** Puts messages into a mailbox, all or none, durably; throws a MailError when it could not be done. */
+export type Append = (messages: Iterable<NewMessage>) => Promise<unknown>;
+
 export function localTransport(context: MailboxContext, target: LocalTarget): Transport {
+  return mailboxTransport(
+    (messages) => appendMessages(context, target.path, messages, target.append),
+    target,
+    context.now,
+  );
+}
+
+/** Delivery by whoever is allowed to write there. `most`: octets that may be appended at once, unless one message has more. */
+export function mailboxTransport(
+  append: Append,
+  target: Pick<LocalTarget, 'deliveredTo'>,
+  now: () => number,
+  most = Number.POSITIVE_INFINITY,
+): Transport {
+  const put = (jobs: readonly Job[]) => append(messagesOf(jobs, target, now));
   return {
     async deliver(jobs, answer) {
-      try {
-        await appendMessages(context, target.path, messagesOf(jobs, target, context.now), target.append);
-      } catch (error) {
-        if (jobs.length === 1 || !(error instanceof MailError)) throw error;
-        // One that does not fit must not keep the others out.
-        for (const job of jobs) await deliverAlone(context, target, job, answer);
-        return;
+      for (const some of portions(jobs, most)) {
+        try {
+          await put(some);
+        } catch (error) {
+          if (some.length === 1 || !(error instanceof MailError)) throw error;
+          // One that does not fit must not keep the others out.
+          await deliverEach(put, some, error, answer);
+          continue;
+        }
+        for (const job of some) answer(job, delivered(job));
       }
-      for (const job of jobs) answer(job, delivered(job));
     },
   };
 }
 
-async function deliverAlone(
-  context: MailboxContext,
-  target: LocalTarget,
-  job: Job,
+/** Jobs in their order, as many at a time as have no more than `most` octets together. */
+function portions(jobs: readonly Job[], most: number): Job[][] {
+  const all: Job[][] = [];
+  let room = 0;
+  for (const job of jobs) {
+    const last = all.at(-1);
+    if (last === undefined || job.entry.size > room) {
+      all.push([job]);
+      room = most - job.entry.size;
+    } else {
+      last.push(job);
+      room -= job.entry.size;
+    }
+  }
+  return all;
+}
+
+async function deliverEach(
+  put: (jobs: readonly Job[]) => Promise<unknown>,
+  jobs: readonly Job[],
+  together: MailError,
   answer: (job: Job, outcomes: readonly Outcome[]) => void,
 ): Promise<void> {
+  for (const job of jobs) {
+    const error = await deliverAlone(put, job, answer);
+    // Nothing about this message: a lock that is held would be waited for once for each.
+    if (error?.temporary === true && error.message === together.message) throw error;
+  }
+}
+
+/** Why it could not be delivered; undefined when it was. */
+async function deliverAlone(
+  put: (jobs: readonly Job[]) => Promise<unknown>,
+  job: Job,
+  answer: (job: Job, outcomes: readonly Outcome[]) => void,
+): Promise<MailError | undefined> {
   try {
-    await appendMessages(context, target.path, messagesOf([job], target, context.now), target.append);
+    await put([job]);
     answer(job, delivered(job));
+    return undefined;
   } catch (error) {
     if (!(error instanceof MailError)) throw error;
     const reason = { status: error.temporary ? '4.2.0' : '5.2.0', text: error.message };
@@ -55,6 +106,7 @@ async function deliverAlone(
       job,
       job.recipients.map(() => ({ kind: error.temporary ? 'deferred' : 'failed', reason })),
     );
+    return error;
   }
 }
 
@@ -62,7 +114,11 @@ function delivered(job: Job): Outcome[] {
   return job.recipients.map(() => ({ kind: 'delivered', reason: { status: '2.1.5', text: 'delivered to mailbox' } }));
 }
 
-function* messagesOf(jobs: readonly Job[], target: LocalTarget, now: () => number): Generator<NewMessage> {
+function* messagesOf(
+  jobs: readonly Job[],
+  target: Pick<LocalTarget, 'deliveredTo'>,
+  now: () => number,
+): Generator<NewMessage> {
   for (const job of jobs) {
     const [index = 0] = job.recipients;
     yield finalMessage(job.entry, job.entry.recipients[index], Buffer.concat([...job.content()]), target, now());

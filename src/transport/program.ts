@@ -22,6 +22,23 @@ export interface ProgramTarget {
   readonly allowed: ReadonlySet<string>;
   /** Milliseconds after which it is ended. */
   readonly limit: number;
+  /** Runs it by somebody who may run it as that user; by this process when not given. */
+  readonly run?: (words: readonly string[], input: ProgramInput) => Promise<ProgramEnd>;
+}
+
+export interface ProgramInput {
+  /** Envelope sender, for the environment. */
+  readonly sender: string;
+  /** A From_ line and the message. */
+  readonly content: Uint8Array;
+}
+
+/** How a program ended. */
+export interface ProgramEnd {
+  /** Exit status, or the name of the signal that ended it, or `error` when it could not be run for now. */
+  readonly status: number | string;
+  /** The beginning of what it said. */
+  readonly output: string;
 }
 
 const LATER: ReadonlySet<number> = new Set([EX.tempFail, EX.osError, EX.cannotCreate, EX.ioError]);
@@ -82,36 +99,50 @@ async function runProgram(target: ProgramTarget, job: Job, now: number): Promise
     { deliveredTo: undefined },
     now,
   );
-  const input = Buffer.concat([Buffer.from(`${makeFromLine(message.sender, message.received)}\n`), message.content]);
-  const { status, output } = await runToEnd(file, args, target, job, input);
+  const content = Buffer.concat([Buffer.from(`${makeFromLine(message.sender, message.received)}\n`), message.content]);
+  const input = { sender: job.entry.sender, content };
+  const { status, output } = await (target.run?.([file, ...args], input) ?? runToEnd(file, args, target, input));
   const text = output === '' ? `${file}: exit status ${status}` : output;
   if (status === 0) return { kind: 'delivered', reason: { status: '2.1.5', text: `delivered to ${file}` } };
   if (typeof status === 'string' || LATER.has(status)) return { kind: 'deferred', reason: { status: '4.3.0', text } };
   return { kind: 'failed', reason: { status: STATUS_OF[status] ?? '5.3.0', text } };
 }
 
-function runToEnd(
+/** How a process is started and ended, where that takes rights that are not always at hand. */
+export interface ProgramPowers {
+  /** Does what is done as whoever may choose the user of a process. */
+  readonly asRoot: <T>(work: () => T) => T;
+  /** The command that starts the program in all groups of its user; undefined: in that of `user.gid` alone. */
+  readonly inGroups?: readonly [string, ...string[]];
+}
+
+/** Runs a program to its end. Never throws. */
+export function runToEnd(
   file: string,
   args: readonly string[],
-  target: ProgramTarget,
-  job: Job,
-  input: Uint8Array,
-): Promise<{ readonly status: number | string; readonly output: string }> {
-  const { user, limit } = target;
-  const asRoot = process.geteuid?.() === 0;
+  { user, limit }: Pick<ProgramTarget, 'user' | 'limit'>,
+  input: ProgramInput,
+  { asRoot, inGroups }: ProgramPowers = { asRoot: (work) => work() },
+): Promise<ProgramEnd> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, {
-      cwd: '/',
-      stdio: ['pipe', 'pipe', 'pipe'],
-      env: {
-        PATH: '/usr/local/bin:/usr/bin:/bin',
-        HOME: user.home,
-        USER: user.name,
-        LOGNAME: user.name,
-        SHELL: '/bin/sh',
-        SENDER: job.entry.sender,
-      },
-      ...(asRoot ? { uid: user.uid, gid: user.gid } : {}),
+    const start = (command: string, words: readonly string[], ids: { uid: number; gid: number } | undefined) =>
+      spawn(command, words, {
+        cwd: '/',
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: {
+          PATH: '/usr/local/bin:/usr/bin:/bin',
+          HOME: user.home,
+          USER: user.name,
+          LOGNAME: user.name,
+          SHELL: '/bin/sh',
+          SENDER: input.sender,
+        },
+        ...ids,
+      });
+    const { uid, gid } = user;
+    const child = asRoot(() => {
+      if (inGroups !== undefined) return start(inGroups[0], [...inGroups.slice(1), file, ...args], undefined);
+      return start(file, args, process.geteuid?.() === 0 ? { uid, gid } : undefined);
     });
     let output = '';
     const collect = (bytes: Buffer) => {
@@ -121,10 +152,10 @@ function runToEnd(
     child.stderr.on('data', collect);
     // A program need not read all of its input.
     child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
+    child.stdin.end(input.content);
     const timer = setTimeout(() => {
-      child.kill('SIGTERM');
-      setTimeout(() => child.kill('SIGKILL'), KILL_AFTER).unref();
+      asRoot(() => child.kill('SIGTERM'));
+      setTimeout(() => asRoot(() => child.kill('SIGKILL')), KILL_AFTER).unref();
     }, limit);
     const end = (status: number | string) => {
       clearTimeout(timer);
