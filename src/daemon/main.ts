@@ -360,17 +360,16 @@ function addressOf(
 
 /** Runs until a signal ends it; the exit status. */
 export async function runDaemon(config: Config): Promise<number> {
-  const daemon = await startDaemon(config);
-  return new Promise((resolve) => {
-    let ending = false;
-    const end = () => {
-      if (ending) return;
-      ending = true;
-      void daemon.stop().then(() => resolve(EX.ok));
-    };
-    process.on('SIGTERM', end);
-    process.on('SIGINT', end);
-    process.on('SIGHUP', () => daemon.reload());
-    process.on('SIGUSR2', () => daemon.reopenLog());
+  // Before the start: whoever reads `ready` may send a signal at once.
+  let started: Daemon | undefined;
+  const ended = new Promise<void>((resolve) => {
+    process.on('SIGTERM', resolve);
+    process.on('SIGINT', resolve);
   });
+  process.on('SIGHUP', () => started?.reload());
+  process.on('SIGUSR2', () => started?.reopenLog());
+  started = await startDaemon(config);
+  await ended;
+  await started.stop();
+  return EX.ok;
 }
