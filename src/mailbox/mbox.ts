@@ -67,6 +67,8 @@ export class MboxMailbox implements Mailbox, LookUps {
   #print: Fingerprint | undefined;
   /** Rows were read from the file as it is, not from the index. */
   #scanned = false;
+  /** A commit holds the lock, has looked at the file, and will look again before it changes anything. */
+  #committing = false;
 
   /** For open.ts and compressed.ts; `load` must follow. `indexed`: the file has an index of its own. */
   constructor(context: MailboxContext, location: Location, file: OpenFile, indexed: boolean) {
@@ -138,7 +140,10 @@ export class MboxMailbox implements Mailbox, LookUps {
     return keywordsOf(this.header(slot));
   }
   fromLineAt(slot: number): Uint8Array {
-    const row = this.#current(slot);
+    return this.#fromLine(this.#current(slot));
+  }
+
+  #fromLine(row: number): Uint8Array {
     const line = this.#reader.near(this.#rows.offset(row), this.#rows.fromSize(row));
     let end = line.length;
     if (end > 0 && line[end - 1] === 10) end--;
@@ -168,20 +173,22 @@ export class MboxMailbox implements Mailbox, LookUps {
   }
 
   stored(slot: number): { readonly fromLine: Uint8Array; readonly content: Uint8Array } {
-    const content = this.#whole(slot);
-    return { fromLine: this.#fromLineOf(slot), content };
+    const row = this.#current(slot);
+    const content = this.#reader.read(this.#rows.start(row), this.#rows.size(row));
+    return { fromLine: this.#fromLineOf(slot, row), content };
   }
 
   storedByParts(slot: number): { readonly fromLine: Uint8Array; readonly content: ByParts } {
-    const row = this.#current(slot);
+    // Under the lock of a commit, which looks at the file once more before it goes on.
+    const row = this.#committing ? this.#rowOf(slot) : this.#current(slot);
     const [from, length] = [this.#rows.start(row), this.#rows.size(row)];
     const copy: ByParts['copy'] = (put) => this.#reader.parts(from, length, put);
-    return { fromLine: this.#fromLineOf(slot), content: { length, copy } };
+    return { fromLine: this.#fromLineOf(slot, row), content: { length, copy } };
   }
 
   /** As it is, or one that says the same when there is none. */
-  #fromLineOf(slot: number): Uint8Array {
-    if (this.#rows.fromSize(this.#current(slot)) > 0) return this.fromLineAt(slot);
+  #fromLineOf(slot: number, row: number): Uint8Array {
+    if (this.#rows.fromSize(row) > 0) return this.#fromLine(row);
     const { sender, received } = this.info(slot);
     return Buffer.from(makeFromLine(sender, received ?? 0));
   }
@@ -202,6 +209,10 @@ export class MboxMailbox implements Mailbox, LookUps {
   /** The row of a slot in the file as it is at this moment; throws when the message is gone. */
   #current(slot: number): number {
     this.#notice();
+    return this.#rowOf(slot);
+  }
+
+  #rowOf(slot: number): number {
     const row = this.#slots.rowOf(slot);
     if (row >= 0) return row;
     this.#slots.goneAt(slot);
@@ -354,7 +365,12 @@ export class MboxMailbox implements Mailbox, LookUps {
     const same = this.#print !== undefined && sameFile(this.#print, stat);
     const others = same ? NOTHING : this.#adopt(fd, stat);
     const missing = named(changes).filter((slot) => this.#slots.rowOf(slot) < 0);
-    await changes.before?.(others);
+    this.#committing = true;
+    try {
+      await changes.before?.(others);
+    } finally {
+      this.#committing = false;
+    }
     if (this.#print === undefined || !sameFile(this.#print, disk.fstat(fd))) {
       throw new MailError(`${this.#path} was changed by a program that does not lock it`, { temporary: true });
     }
