@@ -81,6 +81,8 @@ export interface CommitResult {
   readonly others: Others;
   /** Slots that `remove`, `flags` or `replace` named and that were no longer there: another program was faster. */
   readonly missing: readonly number[];
+  /** Slots that `remove` named and that were left: what is there may be an equal message that nobody was shown. */
+  readonly kept?: readonly number[];
 }
 
 /** A message to put into a mailbox. */
@@ -130,6 +132,9 @@ export interface Mailbox {
   stored(slot: number): { readonly fromLine: Uint8Array; readonly content: Uint8Array };
   /** The same for what is only copied: the content by parts, so that many large messages leave no trace in memory. */
   storedByParts?(slot: number): { readonly fromLine: Uint8Array; readonly content: ByParts };
+
+  /** True when `remove` would leave this message, since it may be another one than was shown. Asked under the lock. */
+  isDoubtful?(slot: number): boolean;
 
   /** Looks what other programs did since. Cheap when nothing changed. */
   refresh(): Promise<Others>;

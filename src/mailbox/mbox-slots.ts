@@ -15,6 +15,8 @@ export class Slots {
   readonly #gone = new Map<number, MessageInfo>();
   /** Slots that are gone by no doing of ours, by identity: they may come back (a file looked at while it was written). */
   readonly #lost = new Map<number, number[]>();
+  /** Slots whose message may be another one, equal to it, that came later. */
+  readonly #doubtful = new Set<number>();
 
   get length(): number {
     return this.#tables?.rowOf.length ?? this.#count;
@@ -31,6 +33,14 @@ export class Slots {
     return this.#tables === undefined ? this.#hidden : undefined;
   }
 
+  /**
+   * The message was found again where mailboxes do not put one: behind one that it was before, or after it had been gone.
+   * It may have been moved, or been removed and delivered once more; then it was never shown.
+   */
+  isDoubtful(slot: number): boolean {
+    return this.#doubtful.has(slot);
+  }
+
   /** What is left of a message that is gone. Throws a RangeError for a slot that never was. */
   goneAt(slot: number): MessageInfo {
     const info = this.#gone.get(slot);
@@ -43,6 +53,7 @@ export class Slots {
     this.#tables = undefined;
     this.#gone.clear();
     this.#lost.clear();
+    this.#doubtful.clear();
     this.#hidden = rows.length > 0 && isHidden(rows, 0) ? 1 : 0;
     this.#count = rows.length - this.#hidden;
   }
@@ -71,6 +82,7 @@ export class Slots {
       slotOf[row] = slot;
     };
     const fresh: number[] = [];
+    let highest = -1;
     for (let row = 0; row < rows.length; row++) {
       if (isHidden(rows, row)) continue;
       const old = match[row] ?? -1;
@@ -81,6 +93,8 @@ export class Slots {
       }
       left.delete(slot);
       place(slot, row);
+      if (old < highest) this.#doubtful.add(slot);
+      else highest = old;
       if (rows.flags(row) !== before.flags(old) || rows.keywords(row) !== before.keywords(old)) flagged.push(slot);
     }
     const back = fresh.map((row) => this.#comeBack(rows.identity(row)));
@@ -109,7 +123,10 @@ export class Slots {
   /** A slot that was lost and whose message is there again. */
   #comeBack(identity: number): number | undefined {
     const slot = this.#lost.get(identity)?.shift();
-    if (slot !== undefined) this.#gone.delete(slot);
+    if (slot !== undefined) {
+      this.#gone.delete(slot);
+      this.#doubtful.add(slot);
+    }
     return slot;
   }
 }

@@ -58,6 +58,24 @@ export class MboxUids {
     }
   }
 
+  /**
+   * Rows that are gone as another process knows, which wrote the index since: an equal message that the file holds is
+   * another one, that came later.
+   */
+  goneForOthers(rows: Rows): ReadonlySet<number> {
+    const gone = new Set<number>();
+    if (this.#state === undefined || this.#path === undefined || this.#onDisk() === this.#seen) return gone;
+    const theirs = readIndex(this.#context.disk, this.#path);
+    if (theirs === undefined || theirs.uidValidity !== this.#state.uidValidity) return gone;
+    const there = new Set<number>();
+    for (let row = 0; row < theirs.rows.length; row++) there.add(theirs.rows.uid(row));
+    for (let row = 0; row < rows.length; row++) {
+      const uid = rows.uid(row);
+      if (uid !== 0 && uid < theirs.uidNext && !there.has(uid)) gone.add(row);
+    }
+    return gone;
+  }
+
   /** The file has other rows: those that were there keep their UIDs, if they have any yet. */
   carry(before: Rows, rows: Rows, match: Int32Array): void {
     if (this.#state === undefined) return;

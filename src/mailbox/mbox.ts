@@ -249,6 +249,10 @@ export class MboxMailbox implements Mailbox, LookUps {
     const print = fingerprint(disk, fd, stat);
     this.#read(fd, stat.size, rows, known > 0 ? before.offset(known) : 0);
     const match = matchByIdentity(identities(before), identities(rows));
+    if (!appended) {
+      const gone = this.#uids.goneForOthers(before);
+      if (gone.size > 0) for (let row = 0; row < match.length; row++) if (gone.has(match[row] ?? -1)) match[row] = -1;
+    }
     this.#rows = rows;
     this.#print = print;
     this.#scanned = !racy && (known === 0 || this.#scanned);
@@ -365,6 +369,7 @@ export class MboxMailbox implements Mailbox, LookUps {
     const same = this.#print !== undefined && sameFile(this.#print, stat);
     const others = same ? NOTHING : this.#adopt(fd, stat);
     const missing = named(changes).filter((slot) => this.#slots.rowOf(slot) < 0);
+    const kept = (changes.remove ?? []).filter((slot) => this.#slots.rowOf(slot) >= 0 && this.isDoubtful(slot));
     this.#committing = true;
     try {
       await changes.before?.(others);
@@ -378,12 +383,20 @@ export class MboxMailbox implements Mailbox, LookUps {
     const rowChanges = this.#toRows(changes);
     const header = (row: number): Uint8Array => this.#reader.near(this.#rows.start(row), this.#rows.headerSize(row));
     const plan = planCommit(this.#rows, stat.size, rowChanges, header);
-    if (!plan.changed) return { others, missing };
-    const final = new Set((changes.remove ?? []).filter((slot) => this.#slots.rowOf(slot) >= 0));
-    if (plan.rest === 0 && changes.whenEmpty === 'remove' && this.#remove(final)) return { others, missing };
+    if (!plan.changed) return { others, missing, kept };
+    const final = new Set((changes.remove ?? []).filter((slot) => this.#mayRemove(slot)));
+    if (plan.rest === 0 && changes.whenEmpty === 'remove' && this.#remove(final)) return { others, missing, kept };
     rewrite(this.#context, this.#path, fd, stat.size, plan.pieces);
     this.#written(fd, stat, rowChanges, plan.firstMoved, final);
-    return { others, missing };
+    return { others, missing, kept };
+  }
+
+  isDoubtful(slot: number): boolean {
+    return this.#slots.isDoubtful(slot);
+  }
+
+  #mayRemove(slot: number): boolean {
+    return this.#slots.rowOf(slot) >= 0 && !this.isDoubtful(slot);
   }
 
   /** The changes by row; what names messages that are gone is left out. */
@@ -397,10 +410,7 @@ export class MboxMailbox implements Mailbox, LookUps {
       return result;
     };
     const remove = new Set<number>();
-    for (const slot of changes.remove ?? []) {
-      const row = this.#slots.rowOf(slot);
-      if (row >= 0) remove.add(row);
-    }
+    for (const slot of changes.remove ?? []) if (this.#mayRemove(slot)) remove.add(this.#slots.rowOf(slot));
     return {
       remove,
       flags: byRow(changes.flags),

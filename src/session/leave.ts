@@ -73,13 +73,15 @@ async function carryOut(context: CommandContext, wanted: QuitPlan): Promise<void
     if (changesNothing(done)) return;
     outcome = await commit(context, done, mbox);
   }
-  const { others, rescued } = outcome;
+  const { others, rescued, kept } = outcome;
   if (others.removed.length > 0) io.err(words.takenByOthers(others.removed.length));
+  if (kept.length > 0) io.err(words.keptDoubtful(kept.length));
   if (rescued > 0) io.err(words.rescued(rescued, visible(shortened(context, mbox))));
   const tell = io.interactive || changesMail(done);
   if (tell && !isSet(session.settings, 'quiet')) {
     const arrived = done.arrived + others.added.length;
-    const truth = withoutTaken(session, { ...done, arrived }, new Set(others.removed));
+    const notDone = new Set([...others.removed, ...kept]);
+    const truth = withoutTaken(session, { ...done, arrived, stay: done.stay + kept.length }, notDone);
     io.out(visible(summary(truth, shortened(context, mbox))));
   }
 }
@@ -94,13 +96,15 @@ interface Outcome {
   readonly others: Others;
   /** Messages that others had taken away, and that mbox has now. */
   readonly rescued: number;
+  /** Slots that were to leave and were left there. */
+  readonly kept: readonly number[];
 }
 
 async function commit(context: CommandContext, plan: QuitPlan, mbox: string): Promise<Outcome> {
   const { session } = context;
   const leaving = new Set([...plan.gone, ...plan.toMbox]);
   let rescued = 0;
-  const { others } = await session.box.commit({
+  const { others, kept = [] } = await session.box.commit({
     remove: [...leaving].sort((a, b) => a - b),
     flags: new Map<number, Flags>([...plan.flags].filter(([slot]) => !leaving.has(slot))),
     replace: plan.replace,
@@ -109,14 +113,15 @@ async function commit(context: CommandContext, plan: QuitPlan, mbox: string): Pr
       rescued = await secure(context, plan, mbox, found);
     },
   });
-  return { others, rescued };
+  return { others, rescued, kept };
 }
 
 /** Under the lock, before the mailbox is changed: everything that leaves it is written elsewhere first. Answers how many
  *  messages that others took away went to mbox out of their copies. */
 async function secure(context: CommandContext, plan: QuitPlan, mbox: string, others: Others): Promise<number> {
+  const { session } = context;
   const taken = new Set(others.removed);
-  const moving = plan.toMbox.filter((slot) => !taken.has(slot));
+  const moving = plan.toMbox.filter((slot) => !taken.has(slot) && session.box.isDoubtful?.(slot) !== true);
   const lost = [...plan.rescue, ...plan.toMbox.filter((slot) => taken.has(slot))];
   let rescued: readonly number[] = [];
   try {
@@ -185,7 +190,8 @@ function keepUndo(
 ): void {
   const why = new Map<number, Why>(moving.map((slot) => [slot, 'moved']));
   for (const slot of plan.gone) {
-    if (!taken.has(slot)) why.set(slot, hasMark(session, slot, Mark.deleted) ? 'deleted' : 'saved');
+    if (!taken.has(slot) && session.box.isDoubtful?.(slot) !== true)
+      why.set(slot, hasMark(session, slot, Mark.deleted) ? 'deleted' : 'saved');
   }
   if (why.size === 0) return;
   function* leaving(): Generator<Leaving> {

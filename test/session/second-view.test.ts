@@ -96,3 +96,20 @@ test('the same when the session has noticed before it ends, or the mailbox is no
     expect(idsIn(join(home, 'mbox'))).toBe('a');
   }
 });
+
+test('what may have come anew is left, and that is told', async () => {
+  const { home, spool } = spoolWith(message('twin') + message('b'));
+  const [one, two] = [await view(home, spool), await view(home, spool)];
+  await execute(one, 'd 1');
+  await leaveMailbox(one);
+  appendFileSync(spool, message('twin'));
+  for (const line of ['d 1', 'p 2']) await execute(two, line);
+  const said: string[] = [];
+  two.services.io.err = (text) => said.push(text);
+  two.services.io.out = (text) => said.push(text);
+  await leaveMailbox(two);
+  expect(idsIn(spool)).toBe('twin');
+  expect(idsIn(join(home, 'mbox'))).toBe('b');
+  expect(said.join('\n')).toContain('1 message left in the mailbox');
+  expect(said.join('\n')).toContain('1 read -> ~/mbox, 1 stays');
+});

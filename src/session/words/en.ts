@@ -142,6 +142,8 @@ export const words = {
   mboxFailed: (mbox: string, reason: string, count: number) =>
     `cannot write mbox ${mbox}: ${reason}; ${messages(count)} kept in the mailbox`,
   takenByOthers: (count: number) => `${messages(count)} had been removed by another program`,
+  keptDoubtful: (count: number) =>
+    `${messages(count)} left in the mailbox: another program put mail like it there, which was not shown`,
   rescued: (count: number, mbox: string) =>
     `${messages(count)} read here but taken away by another program: kept in ${mbox}`,
   cannotLeave: (reason: string) => `the mailbox was left as it was: ${reason}`,
