@@ -155,6 +155,9 @@ export interface TracedMessage {
   readonly events: readonly LoggedEvent[];
 }
 
+/** How a line of the log names its message; in a text the quotation marks would be escaped. */
+const ID_FIELD = '"id":"';
+
 export class MessageCollector {
   readonly #messages = new Map<string, LoggedEvent[]>();
 
@@ -164,8 +167,10 @@ export class MessageCollector {
 
   /** Can a line be of interest? Cheap, and right when it says no. */
   mayMatter(line: string): boolean {
-    for (const id of this.#messages.keys()) if (line.includes(id)) return true;
-    return false;
+    const at = line.indexOf(ID_FIELD) + ID_FIELD.length;
+    if (at < ID_FIELD.length) return false;
+    if (this.#messages.has(line.slice(at, line.indexOf('"', at)))) return true;
+    return line.includes('"event":"report"') || line.includes('"event":"split"');
   }
 
   add(logged: LoggedEvent): void {
