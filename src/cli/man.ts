@@ -134,6 +134,43 @@ const JSON_KEYS: readonly (readonly [string, string])[] = [
   ['text', 'that part, decoded; HTML as it is'],
 ];
 
+/** Of `mailq` and `queue show`. */
+const QUEUE_KEYS: readonly (readonly [string, string])[] = [
+  ['id', 'of the message in the queue'],
+  [
+    'queue',
+    "queue, or submit for what waits to be taken up; the latter has no keys from held on, but owner, its owner's number",
+  ],
+  ['state', 'queued, active while it is being tried, held, submitted'],
+  ['size', 'in bytes'],
+  ['submitted', 'when it came in, seconds since 1970'],
+  ['from', 'sender of the envelope, empty for the null sender'],
+  ['recipients', 'list of the addresses that still wait'],
+  ['held', 'why it is held; null when it is not'],
+  ['protocol, client, user', 'how it came in, from where, and whose it is where that is known'],
+  [
+    'targets',
+    `list of all recipients, objects with address, original (as it was accepted), state (queued, delivered, relayed, failed,
+    discarded), active, attempts, next (seconds since 1970), status (RFC 3463), reason, host, warnings`,
+  ],
+];
+
+/** The events of the log, as `trace --json` prints them. */
+const EVENTS: readonly (readonly [string, string])[] = [
+  [
+    'accepted',
+    'from, size, client, protocol, user, recipients, rules (that let each in), targets (where it goes) and for (whom)',
+  ],
+  ['split', 'part of the message "of" that goes on under another sender'],
+  ['report', 'to a sender, about a message, of a kind: failed, delayed, delivered, relayed'],
+  [
+    'delivered, relayed, deferred, failed, discarded',
+    'what became of the target "to": mailer, host, status, reason, delay in seconds, attempts; rule where it was discarded',
+  ],
+  ['refused', 'what a client was told: client, command, code, text, and the rule that said so'],
+  ['held, released', 'by an administrator or a rule'],
+];
+
 const ENVIRONMENT: readonly (readonly [string, string])[] = [
   ['Ev HOME', 'The user\\(aqs folder.'],
   ['Ev LOGNAME , Ev USER', 'The user\\(aqs name, and so the system mailbox.'],
@@ -161,7 +198,10 @@ const FILES: readonly (readonly [string, string])[] = [
   ],
   ['Pa /etc/tmail/tmail.toml', 'Configuration.\nWithout it the defaults hold.'],
   ['Pa /etc/aliases', 'Names for recipients, checked by\n.Cm newaliases .'],
+  ['Pa /var/spool/tmail/queue', 'Mail that the daemon has accepted and not yet handed on.'],
   ['Pa /var/spool/tmail/submit', 'Mail that waits for a mail daemon.'],
+  ['Pa /var/lib/tmail/statistics.json', 'What\n.Cm mailstats\nprints.'],
+  ['Pa /var/log/tmail.log', 'The log of the daemon, read by\n.Cm trace\nand\n.Cm audit .'],
 ];
 
 const EXITS: readonly (readonly [string, string])[] = [
@@ -303,6 +343,17 @@ export function manPage(): string {
     prose(
       'Control characters are always escaped. With --json=headers, and with -H, charset, parts, attachments and text are left out.',
     ),
+    '.Pp',
+    prose('mailq and queue show have these keys:'),
+    ...list(QUEUE_KEYS.map(([key, text]) => [`Li ${argument(key)}`, sentence(text)])),
+    '.Pp',
+    prose('trace prints events of the log. Each has time (UTC), event, and where there is one the id of the message:'),
+    ...list(EVENTS.map(([key, text]) => [`Li ${argument(key)}`, sentence(text)])),
+    '.Pp',
+    prose(`audit prints an object for each fault (fault, id, to, accepted), then one with the sums. A fault is lost, twice,
+      unreported, untold or unnamed: no outcome, one too many, no report, nothing done, no rule.
+      mailstats prints since (milliseconds since 1970) and mailers: prog, file, local, esmtp and relay, each with messagesFrom,
+      bytesFrom, messagesTo, bytesTo, rejected and discarded.`),
     '.Sh CONFIGURATION',
     '.Pa /etc/tmail/tmail.toml',
     prose('may set these:'),
