@@ -2,7 +2,7 @@
  * `tmail undo` brings back what the last session took out of a mailbox, `tmail recover` what earlier ones did.
  *
  * What is in the mailbox still, or again, is not put there twice; what had been moved to mbox is taken out of it. Both
- * are kept for a week in the user's state folder (mailbox/undo.ts).
+ * are kept for a week (`set undo_keep`) in the user's state folder (mailbox/undo.ts).
  */
 import { resolve } from 'node:path';
 import { UserError } from '../core/errors.ts';

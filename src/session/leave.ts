@@ -14,7 +14,7 @@ import { filed } from './filed.ts';
 import { mboxPath } from './place.ts';
 import { changesMail, changesNothing, planQuit, type QuitPlan, summary, withoutMbox, withoutTaken } from './quit.ts';
 import { flagsNow, hasMark, Mark } from './session.ts';
-import { isSet } from './settings.ts';
+import { isSet, undoDays } from './settings.ts';
 import { words } from './words/en.ts';
 
 /** Thrown out of a commit: mbox could not be written, the mailbox was not touched. */
@@ -202,8 +202,10 @@ function keepUndo(
       yield { slot, uid, flags, received, why: why.get(slot) ?? 'deleted', ...stored };
     }
   }
+  const days = undoDays(session.settings);
   const { note } = keepForUndo(services.mailbox, session.box.location, leaving(), {
     mbox: moving.length > 0 ? mbox : '',
+    ...(days === undefined ? {} : { days }),
   });
   if (note !== '') services.io.err(visible(note));
 }

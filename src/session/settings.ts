@@ -72,9 +72,19 @@ export const VARIABLES: readonly VariableRow[] = [
   { name: 'Sign', help: 'text for ~A', value: true },
   { name: 'sign', help: 'text for ~a', value: true },
   { name: 'toplines', help: 'lines that top prints', value: true, initial: '5' },
+  { name: 'undo_keep', help: 'how long recover keeps what a session took out: 7d unless set, 12h, 0', value: true },
   { name: 'verbose', help: 'say how a letter is handed on' },
   { name: 'VISUAL', help: 'editor of visual and ~v', value: true, fromEnvironment: true },
 ];
+
+const LINES = { form: /^\d{1,9}$/, what: 'a number of lines' };
+
+/** What values must look like, where another would be a mistake. */
+const CHECKS: Readonly<Record<string, { readonly form: RegExp; readonly what: string }>> = {
+  screen: LINES,
+  toplines: LINES,
+  undo_keep: { form: /^\d{1,6}[hdw]?$/, what: 'a time like 7d, 12h or 0' },
+};
 
 const ROWS = new Map(VARIABLES.map((row) => [row.name, row]));
 
@@ -108,6 +118,14 @@ export function numberOf(settings: Settings, name: string, otherwise: number): n
   return /^\d{1,9}$/.test(value) ? Number(value) : otherwise;
 }
 
+const DAYS: Readonly<Record<string, number>> = { h: 1 / 24, d: 1, w: 7 };
+
+/** Days for which what a session took out of a mailbox can be brought back; undefined: as usual. */
+export function undoDays(settings: Settings): number | undefined {
+  const [, count, unit = 'd'] = /^(\d+)([hdw])?$/.exec(settings.variables.get('undo_keep') ?? '') ?? [];
+  return count === undefined ? undefined : Number(count) * (DAYS[unit] ?? 1);
+}
+
 function withVariable(settings: Settings, name: string, value: string | undefined): Settings {
   const variables = new Map(settings.variables);
   if (value === undefined) variables.delete(name);
@@ -133,8 +151,9 @@ export function setVariables(settings: Settings, argument: string): SettingsChan
     } else if (equals >= 0) {
       const row = ROWS.get(name);
       const value = word.slice(equals + 1);
-      if ((name === 'screen' || name === 'toplines') && !/^\d{1,9}$/.test(value)) {
-        errors.push(`set: ${name} is a number of lines, not ${JSON.stringify(value)}`);
+      const check = CHECKS[name];
+      if (check !== undefined && !check.form.test(value)) {
+        errors.push(`set: ${name} is ${check.what}, not ${JSON.stringify(value)}`);
       } else {
         next = withVariable(next, name, row?.value || row === undefined ? value : '');
       }

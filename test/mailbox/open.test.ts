@@ -74,7 +74,10 @@ describe('openMailbox', () => {
     place.write('box', '');
     const box = await place.open('box');
     expect(box.length).toBe(0);
-    expect(await box.commit({ remove: [] })).toMatchObject({ others: { added: [], removed: [], flagged: [] }, missing: [] });
+    expect(await box.commit({ remove: [] })).toMatchObject({
+      others: { added: [], removed: [], flagged: [] },
+      missing: [],
+    });
     box.close();
   });
 

@@ -3,7 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { logicalLines } from '../../src/session/mailrc.ts';
 import { addAlias, expandAliases } from '../../src/session/names.ts';
 import { scanWords, splitListAndFile, splitWords } from '../../src/session/parse.ts';
-import { initialSettings, listVariables, setVariables, unsetVariables, variable } from '../../src/session/settings.ts';
+import {
+  initialSettings,
+  listVariables,
+  setVariables,
+  undoDays,
+  unsetVariables,
+  variable,
+} from '../../src/session/settings.ts';
 import { splitPipe } from '../../src/session/shell.ts';
 
 describe('words', () => {
@@ -163,4 +170,16 @@ test('lines of a file are joined at a final backslash, and keep the number of th
     { line: 'set x=a\\\\', number: 6 },
     { line: 'last ', number: 7 },
   ]);
+});
+
+test.each([
+  ['7d', 7],
+  ['3', 3],
+  ['12h', 0.5],
+  ['2w', 14],
+  ['0', 0],
+])('undo_keep=%s is %d days', (text, days) => {
+  const { settings, errors } = setVariables(initialSettings(), `undo_keep=${text}`);
+  expect(errors).toEqual([]);
+  expect(undoDays(settings)).toBe(days);
 });
