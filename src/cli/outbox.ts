@@ -36,6 +36,8 @@ export interface OutboxOptions {
   readonly submitDirs: readonly string[];
   /** Does a daemon run, which takes up what is in the first of `submitDirs`? Undefined: that cannot be told. */
   readonly daemonRuns?: () => Promise<boolean | undefined>;
+  /** Milliseconds that a daemon of which nothing is known has to show that it runs, by taking the message up. */
+  readonly patience?: number;
   /** The installed delivery program, for mailboxes of others; undefined: none, or it is tmail itself. */
   readonly sendmailProgram: string | undefined;
   /** Effective user id; 0 may deliver to everybody. */
@@ -249,12 +251,11 @@ async function submit(options: OutboxOptions, message: Uint8Array, envelope: Env
   });
 }
 
-/** Milliseconds that a daemon has to show that it runs, by taking the message up. */
 const PATIENCE = 500;
 
 /** What becomes of a message in that submit queue. A daemon that runs takes it up at once from the system's folder. */
 async function fateOf(
-  { daemonRuns, submitDirs, disk }: OutboxOptions,
+  { daemonRuns, submitDirs, disk, patience = PATIENCE }: OutboxOptions,
   dir: string,
   id: string,
   { recipients }: Envelope,
@@ -264,14 +265,14 @@ async function fateOf(
   const runs = await (daemonRuns?.() ?? false);
   if (runs === false) return `${queued}: no tmail daemon runs here, it goes out when one does`;
   if (dir === system) {
-    if (runs === true || (await isTaken(disk, join(dir, id)))) return '';
+    if (runs === true || (await isTaken(disk, join(dir, id), patience))) return '';
     return `${queued}: it goes out when a tmail daemon takes it up`;
   }
   return `${queued}, where a tmail daemon does not look, since ${system} cannot be written; root can mend that with \`chmod 1733 ${system}\``;
 }
 
-async function isTaken(disk: Disk, path: string): Promise<boolean> {
-  const limit = Date.now() + PATIENCE;
+async function isTaken(disk: Disk, path: string, patience: number): Promise<boolean> {
+  const limit = Date.now() + patience;
   while (disk.lstat(path) !== undefined) {
     if (Date.now() > limit) return false;
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -197,3 +197,42 @@ describe('a delivery program', () => {
     expect(readFileSync(join(dir, 'argv'), 'utf8')).toBe('-i\n--\nann\n');
   });
 });
+
+describe('what is said of a message that waits', () => {
+  const far = { from: 'lee@host.example', recipients: ['ann@far.example'] };
+  const note = async (changes: Partial<OutboxOptions>) =>
+    (await createOutbox(options(changes))(MESSAGE, far, HOW)).note;
+
+  test.each([
+    [
+      'no daemon runs',
+      async () => false,
+      /^queued for ann@far\.example in .*\/submit: no tmail daemon runs here, it goes out/,
+    ],
+    ['a daemon runs', async () => true, /^$/],
+    [
+      'none can be asked, and none takes it',
+      async () => undefined,
+      /in .*\/submit: it goes out when a tmail daemon takes it up$/,
+    ],
+  ])('%s', async (_what, daemonRuns, expected) => {
+    expect(await note({ daemonRuns, patience: 0 })).toMatch(expected);
+    expect(listSubmit(realDisk, join(dir, 'submit'))).toHaveLength(1);
+  });
+
+  test('none can be asked, but one takes it', async () => {
+    const daemonRuns = async () => {
+      rmSync(join(dir, 'submit'), { recursive: true });
+      return undefined;
+    };
+    expect(await note({ daemonRuns })).toBe('');
+  });
+
+  test('a daemon runs, but does not look where it had to be put', async () => {
+    writeFileSync(join(dir, 'submit'), 'no folder');
+    expect(await note({ daemonRuns: async () => true })).toMatch(
+      /\/own, where a tmail daemon does not look, since .*\/submit cannot be written/,
+    );
+    expect(listSubmit(realDisk, join(dir, 'own'))).toHaveLength(1);
+  });
+});
