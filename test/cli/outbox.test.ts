@@ -222,7 +222,7 @@ describe('what is said of a message that waits', () => {
 
   test('none can be asked, but one takes it', async () => {
     const daemonRuns = async () => {
-      rmSync(join(dir, 'submit'), { recursive: true });
+      rmSync(join(dir, 'submit'), { recursive: true, force: true });
       return undefined;
     };
     expect(await note({ daemonRuns })).toBe('');
