@@ -33,7 +33,7 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     name: 'daemon',
     operands: '',
     summary: 'be the mail server: take mail in over SMTP, queue, deliver and relay it, in the foreground',
-    options: [],
+    options: [{ flags: '--part <part>', help: 'be another process of the daemon', value: 'none', hidden: true }],
     completes: 'none',
     load: () => import('./daemon.ts'),
   },

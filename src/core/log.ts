@@ -20,7 +20,7 @@ export interface LogEvent {
 export interface Log {
   /** It is in the file by the end of this turn of the event loop. */
   write(event: LogEvent): void;
-  /** Opens the file anew: after it was renamed away (SIGUSR2). */
+  /** Opens the file anew: after it was renamed away (SIGUSR2). When it throws, the log goes on in the old file. */
   reopen(): void;
   close(): void;
 }
@@ -66,8 +66,9 @@ export function createLog(options: LogOptions): Log {
     },
     reopen() {
       flush();
-      if (open !== undefined) disk.close(open.fd);
+      const before = open;
       open = openFile(disk, options.file);
+      if (before !== undefined) disk.close(before.fd);
     },
     close() {
       flush();

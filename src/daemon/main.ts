@@ -5,12 +5,10 @@
  * tables again, SIGUSR2 opens the log anew, SIGTERM and SIGINT end it: no new connections, those that are there get a 421
  * once their message is answered, deliveries under way end, exit status 0. kill -9 loses nothing that was acknowledged.
  */
-import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { showListenAddress } from '../config/listen.ts';
 import { type Config, optionValue } from '../config/load.ts';
 import { controlSocket, stateDirsOf, statisticsFile } from '../config/paths.ts';
-import { EX, MailError, UserError } from '../core/errors.ts';
+import { EX, MailError } from '../core/errors.ts';
 import { type Disk, realDisk } from '../core/files.ts';
 import { createLog, type Log } from '../core/log.ts';
 import { VERSION } from '../core/version.ts';
@@ -19,7 +17,7 @@ import type { MailboxContext } from '../mailbox/mailbox.ts';
 import { formatDate } from '../message/date.ts';
 import { parseIp } from '../message/path.ts';
 import type { QueueEntry } from '../queue/entry.ts';
-import { lockQueue } from '../queue/lock.ts';
+import { lockQueue, type QueueLock } from '../queue/lock.ts';
 import { retryDomain } from '../queue/manage.ts';
 import { Runner } from '../queue/run.ts';
 import { openSpool } from '../queue/spool.ts';
@@ -27,12 +25,15 @@ import type { Fault } from '../rules/table.ts';
 import { type Client, DEFAULT_CONFIG, type SmtpConfig } from '../smtp/session.ts';
 import { ownAddresses } from '../transport/smtp.ts';
 import { openControl } from './control.ts';
+import { type Accept, Doors } from './doors.ts';
 import { createFeed, event, observedLog, recipientEvent } from './events.ts';
 import { createInbound, type InboundOptions, zone } from './inbound.ts';
+import type { Command } from './keeper.ts';
 import { createRouter, type OutgoingSmtp } from './outbound.ts';
+import { type Separation, separate } from './privileges.ts';
 import { createReporter } from './reports.ts';
 import { type NameService, systemResolver } from './resolver.ts';
-import { cannotListen, type DaemonSettings, daemonSettings, type Listener } from './settings.ts';
+import { type DaemonSettings, daemonSettings, type Listener } from './settings.ts';
 import { SmtpServerConnection } from './smtp-connection.ts';
 import { keepStatistics } from './stats.ts';
 import { watchSubmissions } from './submissions.ts';
@@ -50,6 +51,10 @@ export interface DaemonParts {
   readonly disk?: Disk;
   /** How connections to others are made. */
   readonly smtp?: OutgoingSmtp;
+  /** When root started it: how it gives root up, and who does what it cannot do after that. */
+  readonly separation?: Separation;
+  /** More to warn of at the start. */
+  readonly warnings?: readonly string[];
 }
 
 export interface Daemon {
@@ -71,15 +76,39 @@ export interface Daemon {
 /** Opens everything; throws a UserError or MailError that says what could not be opened, and then leaves nothing open. */
 export async function startDaemon(config: Config, parts: DaemonParts = {}): Promise<Daemon> {
   const settings = daemonSettings(config);
-  const { now = Date.now, after = afterReal, say = (line) => process.stdout.write(`${line}\n`) } = parts;
-  const { paths, hostname } = settings;
+  const { paths } = settings;
   const disk = parts.disk ?? realDisk;
-  for (const dir of [paths.queue, paths.state]) disk.mkdir(dir, 0o700);
-  makeSubmitFolder(disk, paths.submit);
+  const { separation } = parts;
+  if (separation === undefined) makeFolders(disk, paths);
+  else separation.prepare();
   const queueLock = lockQueue(disk, paths.queue);
   if (queueLock === undefined) {
     throw new MailError(`another daemon uses the queue ${paths.queue}`, { temporary: true, status: EX.tempFail });
   }
+  const doors = new Doors(settings);
+  try {
+    await doors.open();
+    separation?.giveUpRoot();
+    return await startBehind(doors, queueLock, config, settings, parts);
+  } catch (error) {
+    doors.close();
+    queueLock.release();
+    throw error;
+  }
+}
+
+/** The rest, behind listeners that let nobody in yet. Whoever calls closes these and the lock when it throws. */
+async function startBehind(
+  doors: Doors,
+  queueLock: QueueLock,
+  config: Config,
+  settings: DaemonSettings,
+  parts: DaemonParts,
+): Promise<Daemon> {
+  const { now = Date.now, after = afterReal, say = (line) => process.stdout.write(`${line}\n`) } = parts;
+  const { paths, hostname } = settings;
+  const disk = parts.disk ?? realDisk;
+  const helpers = parts.separation?.helpers;
   const statistics = keepStatistics({
     disk,
     path: statisticsFile(paths),
@@ -98,6 +127,7 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   const problem = (where: string) => (error: unknown) => {
     log.write({ event: 'problem', where, reason: error instanceof Error ? error.message : String(error) });
   };
+  helpers?.tell({ notify: (text) => log.write({ event: 'mailbox', text }), problem: problem('helpers') });
   const spool = openSpool({ disk, dir: paths.queue, now, later: (run) => setImmediate(run) });
   for (const note of spool.notes) log.write({ event: 'recovered', note });
   const onFault = (faults: readonly Fault[]) => {
@@ -108,10 +138,10 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   const tables = openTables({ paths, options: settings.rules, onChange, onFault });
   const rules = () => tables.rules;
   const resolver = parts.resolver ?? systemResolver({ now });
-  const world = createWorld({ root: paths.root, resolver, rules, now });
+  const lists = helpers === undefined ? {} : { lists: helpers };
+  const world = createWorld({ root: paths.root, resolver, rules, now, ...lists });
   const mailbox = mailboxOf(config, settings, disk, now, log);
-  const addresses: string[] = [];
-  const listening = new Map<string, number>();
+  const { addresses, listening } = doors;
   const own = ownAddresses();
   const isOurs = (address: string, port: number) =>
     listening.get(address) === port ||
@@ -130,6 +160,7 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
       user: world.user,
       isOurs,
       ...(parts.smtp === undefined ? {} : { smtp: parts.smtp }),
+      ...(helpers === undefined ? {} : { helpers }),
       now,
     }),
     schedule: () => settings.schedule,
@@ -145,16 +176,16 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   };
   const inbound: InboundOptions = { ...shared, runQueueOf };
   const connections = new Set<SmtpServerConnection>();
-  const servers: Server[] = [];
   let control: { close(): Promise<void> } | undefined;
   const stop = async () => {
     await control?.close();
-    for (const server of servers) server.close();
+    doors.close();
     submissions.close();
     tables.close();
     for (const connection of connections) connection.shutDown();
     await Promise.race([Promise.all([...connections].map(({ done }) => done)), wait(CLOSING_LIMIT)]);
     await runner.drain();
+    await helpers?.close();
     await spool.close();
     log.write(event('stopped', {}));
     log.close();
@@ -162,16 +193,6 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
     queueLock.release();
   };
   try {
-    for (const listener of settings.listeners) {
-      const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
-      const accept = acceptor(listener, settings, inbound, connections, world.clientName, problem('smtp'));
-      server.on('connection', (socket) => void accept(socket));
-      await listen(server, listener, settings);
-      servers.push(server);
-      const address = addressOf(server, listener);
-      addresses.push(address.text);
-      if (address.port !== undefined) listening.set(address.host, address.port);
-    }
     const begun = now();
     control = await openControl({
       path: controlSocket(paths),
@@ -200,8 +221,10 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
     throw error;
   }
   for (const [index, { role }] of settings.listeners.entries()) say(`listening ${role} ${addresses[index]}`);
-  for (const warning of settings.warnings) log.write({ event: 'warning', text: warning });
+  for (const warning of [...settings.warnings, ...(parts.warnings ?? [])])
+    log.write({ event: 'warning', text: warning });
   log.write(event('started', { version: VERSION, listening: addresses }));
+  doors.letIn((listener) => acceptor(listener, settings, inbound, connections, world.clientName, problem('smtp')));
   runner.wake();
   void submissions.take();
   say('ready');
@@ -214,7 +237,13 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
       world.forget();
       tables.reload();
     },
-    reopenLog: () => log.reopen(),
+    reopenLog: () => {
+      try {
+        log.reopen();
+      } catch (error) {
+        problem('log')(error);
+      }
+    },
     stop,
   };
 }
@@ -230,6 +259,11 @@ function afterReal(milliseconds: number, run: () => void): () => void {
   const timer = setTimeout(run, milliseconds);
   timer.unref();
   return () => clearTimeout(timer);
+}
+
+function makeFolders(disk: Disk, paths: DaemonSettings['paths']): void {
+  for (const folder of [paths.queue, paths.state]) disk.mkdir(folder, 0o700);
+  makeSubmitFolder(disk, paths.submit);
 }
 
 /** Whoever may log in may submit; nobody but us may read what others submitted (as sendmail's mqueue-client). */
@@ -274,8 +308,6 @@ function mailboxOf(
     notify,
   };
 }
-
-type Accept = (socket: Socket) => Promise<void>;
 
 /** What is done with each connection to a listener. */
 function acceptor(
@@ -326,50 +358,31 @@ function smtpConfig(listener: Listener, { hostname, limits }: DaemonSettings, no
   return { ...DEFAULT_CONFIG, ...flags, hostname, version: VERSION, date, limits };
 }
 
-function listen(server: Server, listener: Listener, settings: DaemonSettings): Promise<void> {
-  const { address } = listener;
-  if (address.kind === 'unix') removeStaleSocket(address.path);
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) =>
-      reject(new UserError(cannotListen(listener, error, settings.paths.config), EX.osError)),
-    );
-    server.once('listening', () => {
-      server.removeAllListeners('error');
-      resolve();
-    });
-    if (address.kind === 'unix') server.listen(address.path);
-    else server.listen(address.port, address.host);
+/**
+ * Runs until a signal ends it; the exit status. `self`: starts this program as one of the daemon's other processes, which
+ * there are when root starts it (helper.ts).
+ */
+export async function runDaemon(config: Config, self: (part: 'keeper' | 'helper') => Command): Promise<number> {
+  // Nobody may read any more what we say: no reason to stop.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  const parts = process.geteuid?.() === 0 ? separate(config, self) : {};
+  let daemon: Daemon;
+  try {
+    daemon = await startDaemon(config, parts);
+  } catch (error) {
+    await parts.separation?.helpers.close();
+    throw error;
+  }
+  return new Promise((resolve) => {
+    let ending = false;
+    const end = () => {
+      if (ending) return;
+      ending = true;
+      void daemon.stop().then(() => resolve(EX.ok));
+    };
+    process.on('SIGTERM', end);
+    process.on('SIGINT', end);
+    process.on('SIGHUP', () => daemon.reload());
+    process.on('SIGUSR2', () => daemon.reopenLog());
   });
-}
-
-/** What an earlier daemon left; the queue's lock says that none is running. */
-function removeStaleSocket(path: string): void {
-  if (realDisk.lstat(path)?.kind === 'other') realDisk.unlink(path);
-}
-
-function addressOf(
-  server: Server,
-  { address }: Listener,
-): { readonly text: string; readonly host: string; readonly port: number | undefined } {
-  if (address.kind === 'unix') return { text: showListenAddress(address), host: address.path, port: undefined };
-  const bound = server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : address.port;
-  const host = typeof bound === 'object' && bound !== null ? bound.address : address.host;
-  return { text: showListenAddress({ ...address, port }), host, port };
-}
-
-/** Runs until a signal ends it; the exit status. */
-export async function runDaemon(config: Config): Promise<number> {
-  // Before the start: whoever reads `ready` may send a signal at once.
-  let started: Daemon | undefined;
-  const ended = new Promise<void>((resolve) => {
-    process.on('SIGTERM', resolve);
-    process.on('SIGINT', resolve);
-  });
-  process.on('SIGHUP', () => started?.reload());
-  process.on('SIGUSR2', () => started?.reopenLog());
-  started = await startDaemon(config);
-  await ended;
-  await started.stop();
-  return EX.ok;
 }

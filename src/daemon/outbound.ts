@@ -15,9 +15,10 @@ import { rewrite } from '../rules/rewrite.ts';
 import { route } from '../rules/route.ts';
 import { isLocalDomain, type Rules } from '../rules/rules.ts';
 import { type Refusal, splitDetail } from '../rules/table.ts';
-import { localTransport } from '../transport/local.ts';
-import { programTransport } from '../transport/program.ts';
+import { localTransport, mailboxTransport } from '../transport/local.ts';
+import { type ProgramTarget, programTransport } from '../transport/program.ts';
 import { type NextHop, type Resolver, type SmtpTransportOptions, smtpTransport } from '../transport/smtp.ts';
+import type { AppendTarget, Helpers } from './helpers.ts';
 import type { LocalSettings } from './settings.ts';
 
 export interface OutboundOptions {
@@ -32,6 +33,8 @@ export interface OutboundOptions {
   /** An address and port that this daemon listens on. */
   readonly isOurs: (address: string, port: number) => boolean;
   readonly smtp?: OutgoingSmtp;
+  /** Who may write to mailboxes and run programs, when we may not. */
+  readonly helpers?: Helpers;
   readonly now: () => number;
 }
 
@@ -63,17 +66,30 @@ function toUser(options: OutboundOptions, address: string): Routing | Outcome {
   if (user === undefined) return failed({ status: '5.1.1', text: `${address}... User unknown` });
   const maildir = local.maildirOf(user.name);
   const path = maildir === undefined ? join(paths.spool, user.name) : join(user.home, maildir);
-  if (local.quota !== undefined && (mailbox.disk.stat(path)?.size ?? 0) >= local.quota) {
+  if (local.quota !== undefined && maildir === undefined && (mailbox.disk.stat(path)?.size ?? 0) >= local.quota) {
     return { kind: 'deferred', reason: { status: '4.2.2', text: `${address}... mailbox is full` } };
   }
-  const target = { path, deliveredTo: `${address}@${hostname}`, append: asOwner(user, local.mailboxMode) };
-  return {
+  const deliveredTo = `${address}@${hostname}`;
+  const line = {
     destination: `local:${user.name}:${address}`,
-    transport: localTransport(options.mailbox, target),
-    concurrency: LOCAL_CONCURRENCY,
     linger: LOCAL_LINGER,
+    concurrency: LOCAL_CONCURRENCY,
     mailer: 'local',
-  };
+  } as const;
+  if (options.helpers !== undefined) {
+    return { ...line, transport: byHelper(options, options.helpers, { do: 'mailbox', user: user.name }, deliveredTo) };
+  }
+  const target = { path, deliveredTo, append: asOwner(user, local.mailboxMode) };
+  return { ...line, transport: localTransport(options.mailbox, target) };
+}
+
+function byHelper(
+  { now }: OutboundOptions,
+  helpers: Helpers,
+  target: AppendTarget,
+  deliveredTo: string | undefined,
+): Transport {
+  return mailboxTransport((messages) => helpers.append(target, messages), { deliveredTo }, now, helpers.most);
 }
 
 /** Only root can give a mailbox to its user; others deliver into what they may write. */
@@ -84,32 +100,44 @@ function asOwner({ uid, gid }: User, mode: number): { mode: number; owner?: { ui
 function toFile(options: OutboundOptions, { address, asUser }: RecipientState): Routing | Outcome {
   const user = asUser === undefined ? undefined : options.user(asUser);
   if (asUser !== undefined && user === undefined) return failed({ status: '5.1.1', text: `${asUser}... User unknown` });
+  const line = {
+    destination: `file:${asUser ?? ''}:${address}`,
+    concurrency: LOCAL_CONCURRENCY,
+    linger: LOCAL_LINGER,
+    mailer: 'file',
+  } as const;
+  if (options.helpers !== undefined) {
+    const target = { do: 'file', path: address, ...(asUser === undefined ? {} : { asUser }) } as const;
+    return { ...line, transport: byHelper(options, options.helpers, target, undefined) };
+  }
   const target = {
     path: join(options.paths.root, address),
     deliveredTo: undefined,
     append: user === undefined ? { mode: 0o600 } : asOwner(user, 0o600),
   };
-  return {
-    destination: `file:${address}`,
-    transport: localTransport(options.mailbox, target),
-    concurrency: LOCAL_CONCURRENCY,
-    linger: LOCAL_LINGER,
-    mailer: 'file',
-  };
+  return { ...line, transport: localTransport(options.mailbox, target) };
 }
 
 function toProgram(options: OutboundOptions, { address, asUser }: RecipientState): Routing | Outcome {
   // sendmail's DefaultUser: a command of the administrator's tables runs as nobody in particular.
   const user = options.user(asUser ?? 'daemon');
   if (user === undefined) return failed({ status: '5.1.1', text: `${asUser ?? 'daemon'}... User unknown` });
-  const target = {
-    command: address.slice(1),
+  const { helpers } = options;
+  const command = address.slice(1);
+  const target: ProgramTarget = {
+    command,
     user,
     allowed: options.local.programs,
     limit: options.local.programLimit,
+    ...(helpers === undefined
+      ? {}
+      : {
+          run: (_, { sender, content }) =>
+            helpers.program({ command, sender, ...(asUser === undefined ? {} : { asUser }) }, content),
+        }),
   };
   return {
-    destination: `program:${address}`,
+    destination: `program:${asUser ?? ''}:${address}`,
     transport: programTransport(target, options.now),
     concurrency: PROGRAM_CONCURRENCY,
     mailer: 'prog',

@@ -5,12 +5,13 @@
  * (users, files) is answered at once; what DNS knows is found meanwhile and kept for a minute, so that a decision which is
  * repeated for each recipient is made from one answer. A silent name server is `temporary`, never `no`.
  */
+import { join } from 'node:path';
 import { below } from '../config/paths.ts';
 import { MailError } from '../core/errors.ts';
 import { type Disk, realDisk } from '../core/files.ts';
 import { lookUpUser, type User } from '../core/users.ts';
 import { parseIp } from '../message/path.ts';
-import type { Need } from '../rules/expand.ts';
+import type { ListResult, Need } from '../rules/expand.ts';
 import type { DecisionLookups, DecisionNeed } from '../rules/relay.ts';
 import { isLocalDomain, isLoopback, type Rules } from '../rules/rules.ts';
 import { readForward, readInclude } from './lists.ts';
@@ -44,6 +45,13 @@ export interface WorldOptions {
   readonly disk?: Disk;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  /** Who reads files of users and lists, when we may not. */
+  readonly lists?: ListReader;
+}
+
+export interface ListReader {
+  forward(user: string): Promise<ListResult>;
+  include(path: string, asUser?: string): Promise<ListResult>;
 }
 
 type Answer = 'yes' | 'no' | 'temporary';
@@ -51,13 +59,15 @@ type Answer = 'yes' | 'no' | 'temporary';
 /** Milliseconds. Users are asked for several times for each message; one who was added counts at once. */
 const USER_KEPT = 5_000;
 const ANSWER_KEPT = 60_000;
+const LIST_KEPT = 1_000;
 const MOST_KEPT = 20_000;
 const MOST_ROUNDS = 20;
 
 export function createWorld(options: WorldOptions): World {
-  const { root, resolver, rules, disk = realDisk, now = Date.now } = options;
+  const { root, resolver, rules, disk = realDisk, now = Date.now, lists } = options;
   const users = new Kept<User>(now, USER_KEPT);
   const answers = new Kept<Answer>(now, ANSWER_KEPT);
+  const known = new Kept<ListResult>(now, LIST_KEPT);
 
   const user = (name: string): User | undefined => {
     const kept = users.get(name);
@@ -71,21 +81,31 @@ export function createWorld(options: WorldOptions): World {
   const lookups: DecisionLookups = {
     user: (name) => user(name)?.name ?? false,
     include: (path, asUser) => {
+      if (lists !== undefined) return known.get(includeKey(path, asUser));
       const as = asUser === undefined ? undefined : user(asUser);
       if (asUser !== undefined && as === undefined) return { fault: `there is no user ${asUser}`, temporary: false };
       return readInclude(below(root, path), as, root, disk);
     },
     forward: (name) => {
       const found = user(name);
-      return found === undefined ? { missing: true } : readForward(found, root, disk);
+      if (found === undefined) return { missing: true };
+      if (lists === undefined) return readForward(found, root, disk);
+      return hasForward(found, disk) ? known.get(`forward ${name}`) : { missing: true };
     },
     domainExists: (domain) => answers.get(`domain ${domain}`),
     mxIsUs: (domain) => answers.get(`mx ${domain}`),
   };
 
-  const find: Readonly<Record<string, (name: string) => Promise<Answer>>> = {
-    domain: (domain) => domainExists(resolver, domain),
-    mx: (domain) => mxIsUs(resolver, domain, rules()),
+  type Finder = (need: { readonly name: string; readonly asUser?: string }) => Promise<void>;
+  const find: Readonly<Record<string, Finder>> = {
+    domain: async ({ name }) => answers.set(`domain ${name}`, await domainExists(resolver, name)),
+    mx: async ({ name }) => answers.set(`mx ${name}`, await mxIsUs(resolver, name, rules())),
+    ...(lists === undefined
+      ? {}
+      : {
+          forward: async ({ name }) => known.set(`forward ${name}`, await lists.forward(user(name)?.name ?? name)),
+          include: async ({ name, asUser }) => known.set(includeKey(name, asUser), await lists.include(name, asUser)),
+        }),
   };
 
   return {
@@ -96,10 +116,10 @@ export function createWorld(options: WorldOptions): World {
         const result = ask();
         if (!isUnsettled(result)) return result;
         await Promise.all(
-          result.needs.map(async ({ kind, name }) => {
-            const answer = await find[kind]?.(name);
-            if (answer === undefined) throw new Error(`nobody knows of ${kind} ${name}`);
-            answers.set(`${kind} ${name}`, answer);
+          result.needs.map((need) => {
+            const finder = find[need.kind];
+            if (finder === undefined) throw new Error(`nobody knows of ${need.kind} ${need.name}`);
+            return finder(need);
           }),
         );
       }
@@ -109,8 +129,22 @@ export function createWorld(options: WorldOptions): World {
     forget() {
       users.clear();
       answers.clear();
+      known.clear();
     },
   };
+}
+
+function includeKey(path: string, asUser: string | undefined): string {
+  return `include ${asUser ?? ''} ${path}`;
+}
+
+/** May there be a ~/.forward? In a home that nobody else may look into, there may. */
+function hasForward({ home }: User, disk: Disk): boolean {
+  try {
+    return disk.lstat(join(home, '.forward')) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 function isUnsettled<T>(result: T | Unsettled): result is Unsettled {

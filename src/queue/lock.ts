@@ -6,6 +6,7 @@ import type { Disk } from '../core/files.ts';
 import { recordLocks } from '../core/libc.ts';
 
 export interface QueueLock {
+  /** However often it is called. */
   release(): void;
 }
 
@@ -16,5 +17,11 @@ export function lockQueue(disk: Disk, dir: string): QueueLock | undefined {
     disk.close(fd);
     return undefined;
   }
-  return { release: () => disk.close(fd) };
+  let held = true;
+  return {
+    release() {
+      if (held) disk.close(fd);
+      held = false;
+    },
+  };
 }
