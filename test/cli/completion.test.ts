@@ -71,12 +71,13 @@ test.skipIf(!runs('zsh'))('zsh accepts its script', () => {
 });
 
 test.skipIf(!runs('fish'))('fish accepts its script, and completes', () => {
-  expect(spawnSync('fish', ['-n'], { input: script('fish'), encoding: 'utf8' })).toMatchObject({
-    status: 0,
-    stderr: '',
-  });
-  const commands = `${script('fish')}\ncomplete -C 'tmail se'\ncomplete -C 'tmail completion '\n`;
-  const { stdout } = spawnSync('fish', ['--no-config'], { input: commands, encoding: 'utf8', cwd: dir });
+  const file = join(dir, 'tmail.fish');
+  writeFileSync(file, script('fish'));
+  const check = spawnSync('fish', ['--no-config', '--no-execute', file], { encoding: 'utf8' });
+  expect(check).toMatchObject({ status: 0, stderr: '' });
+  const commands = `source ${file}; complete -C 'tmail se'; complete -C 'tmail completion '; complete -C 'tmail --js'`;
+  const { stdout } = spawnSync('fish', ['--no-config', '-c', commands], { encoding: 'utf8', cwd: dir });
   expect(stdout).toMatch(/^send\t/m);
   expect(stdout).toMatch(/^fish$/m);
+  expect(stdout).toMatch(/^--json\t/m);
 });
