@@ -65,7 +65,7 @@ interface Waiting {
 /** Starts the keeper; to be called while there is root to hand on. */
 export function startHelpers([file, ...args]: Command, settings: HelperSettings): Helpers {
   const env = { ...process.env, ...environmentOf(settings) };
-  const keeper = spawn(file, args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env });
+  const keeper = spawn(file, args, { stdio: ['pipe', 'ignore', 'inherit', 'ipc'], env });
   const print = (text: string) => process.stderr.write(`tmail: ${text}\n`);
   let listeners: Listeners = { notify: print, problem: ({ message }) => print(message) };
   const notify = (text: string) => listeners.notify(text);
@@ -113,6 +113,10 @@ export function startHelpers([file, ...args]: Command, settings: HelperSettings)
 
   keeper.on('message', (started: { readonly pid: number }, socket) => {
     if (!(socket instanceof Socket)) return;
+    if (closing) {
+      socket.destroy();
+      return;
+    }
     const helper = new HelperConnection(socket, started.pid, () => {
       helpers.delete(helper);
       if (!closing) problem(new Error(`helper ${started.pid} ended; what it was doing is tried again later`));
@@ -120,6 +124,7 @@ export function startHelpers([file, ...args]: Command, settings: HelperSettings)
     helpers.add(helper);
     dispatch();
   });
+  keeper.stdin?.on('error', () => undefined);
   const gone = new Promise<void>((resolve) => {
     const over = (why: string) => {
       resolve();
@@ -150,7 +155,7 @@ export function startHelpers([file, ...args]: Command, settings: HelperSettings)
     async close() {
       closing = true;
       for (const helper of helpers) helper.end();
-      if (keeper.connected) keeper.disconnect();
+      keeper.stdin?.destroy();
       await gone;
     },
   };

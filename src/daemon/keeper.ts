@@ -1,7 +1,7 @@
 /**
  * Starts helpers and starts them anew when they die: the only process beside them that stays root.
  *
- * It hears nothing and reads nothing; what it is told stands in its environment, written before root was given up. Each
+ * It reads nothing that anybody writes; what it is told stands in its environment, written before root was given up. Each
  * helper's end of a pair of sockets is its descriptor 3, the other end is passed up to the main process. When that is gone
  * it waits for the helpers, who are then ending by themselves, and ends.
  */
@@ -28,7 +28,8 @@ export function runKeeper(helper: Command, count = HELPERS): Promise<number> {
   process.title = 'tmail: keeper';
   process.chdir('/');
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined);
-  const alive = new Set<ChildProcess>();
+  /** With our copy of the end of each that was not passed up yet. */
+  const alive = new Map<ChildProcess, Socket | undefined>();
   let ending = false;
   return new Promise((resolve) => {
     const end = () => {
@@ -39,11 +40,13 @@ export function runKeeper(helper: Command, count = HELPERS): Promise<number> {
       const [file, ...args] = helper;
       const begun = Date.now();
       const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'pipe'] });
-      alive.add(child);
-      const socket = child.stdio[3];
+      const socket = child.stdio[3] instanceof Socket ? child.stdio[3] : undefined;
+      alive.set(child, socket);
       const { pid } = child;
-      if (pid !== undefined && socket instanceof Socket) {
-        process.send?.({ pid } satisfies HelperStarted, socket, {}, () => undefined);
+      if (pid !== undefined && socket !== undefined) {
+        socket.on('error', () => socket.destroy());
+        // Closed at once when it is on its way: what the helper answers must not be read here.
+        process.send?.({ pid } satisfies HelperStarted, socket, { keepOpen: true }, () => socket.destroy());
       }
       let gone = false;
       const over = () => {
@@ -60,8 +63,13 @@ export function runKeeper(helper: Command, count = HELPERS): Promise<number> {
         over();
       });
     };
-    process.on('disconnect', () => {
+    // The end of standard input is the end of the main process. (`disconnect` is not told when it comes early.)
+    process.stdin.resume();
+    process.stdin.on('error', () => undefined);
+    process.stdin.on('close', () => {
       ending = true;
+      if (process.connected) process.disconnect();
+      for (const socket of alive.values()) socket?.destroy();
       end();
     });
     for (let i = 0; i < count; i++) start(FIRST_PAUSE);

@@ -30,7 +30,7 @@ import { createFeed, event, observedLog, recipientEvent } from './events.ts';
 import { createInbound, type InboundOptions, zone } from './inbound.ts';
 import type { Command } from './keeper.ts';
 import { createRouter, type OutgoingSmtp } from './outbound.ts';
-import { type Separation, separate } from './privileges.ts';
+import { makePrivate, type Separation, separate } from './privileges.ts';
 import { createReporter } from './reports.ts';
 import { type NameService, systemResolver } from './resolver.ts';
 import { type DaemonSettings, daemonSettings, type Listener } from './settings.ts';
@@ -262,14 +262,14 @@ function afterReal(milliseconds: number, run: () => void): () => void {
 }
 
 function makeFolders(disk: Disk, paths: DaemonSettings['paths']): void {
-  for (const folder of [paths.queue, paths.state]) disk.mkdir(folder, 0o700);
+  for (const folder of [paths.queue, paths.state]) makePrivate(disk, folder);
   makeSubmitFolder(disk, paths.submit);
 }
 
 /** Whoever may log in may submit; nobody but us may read what others submitted (as sendmail's mqueue-client). */
 function makeSubmitFolder(disk: Disk, path: string): void {
   if (disk.stat(path) !== undefined) return;
-  disk.mkdir(path, 0o700);
+  makePrivate(disk, path);
   const fd = disk.open(path, 'read');
   try {
     disk.chmod(fd, process.geteuid?.() === 0 ? 0o1733 : 0o700);

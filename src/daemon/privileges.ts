@@ -108,7 +108,7 @@ function helperSettings(config: Config, { paths, hostname, limits }: DaemonSetti
 function prepareFor({ identity }: { readonly identity: Identity }, settings: DaemonSettings, disk: Disk): void {
   const { paths, log } = settings;
   for (const folder of [paths.queue, paths.state]) {
-    disk.mkdir(folder, 0o700);
+    makePrivate(disk, folder);
     giveAway(disk, folder, identity);
   }
   prepareSubmitFolder(disk, paths.submit, identity);
@@ -126,11 +126,17 @@ function prepareFor({ identity }: { readonly identity: Identity }, settings: Dae
   }
 }
 
+/** Makes a folder, and those above it so that its user can get there. */
+export function makePrivate(disk: Disk, folder: string): void {
+  disk.mkdir(dirname(folder), 0o755);
+  disk.mkdir(folder, 0o700);
+}
+
 /**
  * Whoever may log in may put files here; the folder's group is theirs, whoever made them, so that the daemon may read them.
  */
 function prepareSubmitFolder(disk: Disk, folder: string, identity: Identity): void {
-  disk.mkdir(folder, 0o700);
+  makePrivate(disk, folder);
   giveOne(disk, folder, identity, [disk.stat(folder)?.uid ?? 0]);
   setRights(disk, folder, 0o3733);
   // From before the folder was like that.
@@ -197,6 +203,15 @@ function giveUpRoot(
   } catch (error) {
     throw new UserError(`root cannot be given up for ${user.name}, so nothing is done: ${reasonOf(error)}`, EX.osError);
   }
+  for (const folder of [paths.queue, paths.submit, paths.state]) {
+    try {
+      accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+    } catch (error) {
+      const remedy = `chmod a+x ${firstClosed(folder)}`;
+      const why = `${user.name}, as whom the daemon works, cannot use it: ${reasonOf(error)} (${remedy})`;
+      throw new UserError(`${folder}: ${why}`, EX.config);
+    }
+  }
   for (const file of Object.values(tablePaths(paths))) {
     try {
       accessSync(file, constants.R_OK);
@@ -205,5 +220,17 @@ function giveUpRoot(
       const remedy = `chgrp ${identity.gid} ${file} && chmod 640 ${file}`;
       throw new UserError(`${file}: ${user.name}, as whom the daemon works, cannot read it (${remedy})`, EX.config);
     }
+  }
+}
+
+/** The uppermost folder above one that we may not pass. */
+function firstClosed(folder: string): string {
+  const above = dirname(folder);
+  const higher = above === folder ? above : firstClosed(above);
+  try {
+    accessSync(higher, constants.X_OK);
+    return above;
+  } catch {
+    return higher;
   }
 }
