@@ -160,7 +160,8 @@ function appendPlain(disk: Disk, path: string, pieces: Iterable<Uint8Array>): Ta
       }
       if (kind === 'file') disk.sync(fd);
     } catch (error) {
-      if (kind === 'file') disk.truncate(fd, size);
+      if (known === undefined) disk.unlink(path);
+      else if (kind === 'file') disk.truncate(fd, size);
       throw error;
     }
   } finally {

@@ -5,7 +5,7 @@
  */
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { UserError } from '../core/errors.ts';
+import { reasonOf, UserError } from '../core/errors.ts';
 import type { Disk } from '../core/files.ts';
 import { lookUpUser } from '../core/users.ts';
 import type { CommandContext } from './command.ts';
@@ -96,7 +96,16 @@ export function filePath(context: CommandContext, typed: string): string {
     if (folder === undefined) throw new UserError(words.noFolder(typed));
     path = join(folder, path.slice(1));
   }
-  return onlyMatch(services.disk, resolve(path), typed);
+  return onlyMatch(services.disk, absolute(path), typed);
+}
+
+function absolute(path: string): string {
+  try {
+    return resolve(path);
+  } catch (error) {
+    // The working folder was removed.
+    throw new UserError(words.cannotOpen('.', reasonOf(error)));
+  }
 }
 
 /** A shell pattern must match one file; a file that is called so, or a pattern that matches none, is taken as it is. */

@@ -240,8 +240,8 @@ async function loop(context: CommandContext): Promise<number> {
   let ends = 0;
   while (context.ended === undefined) {
     let line: string | undefined;
+    if (io.interactive) await lookForNews(context);
     try {
-      if (io.interactive) await takeInNews(context);
       line = await readCommand(context);
     } catch (error) {
       if (error instanceof Interrupted) {
@@ -250,8 +250,11 @@ async function loop(context: CommandContext): Promise<number> {
       }
       const message = messageOf(error);
       if (message === undefined) throw error;
-      io.err(visible(message));
-      continue;
+      // Nobody can say what is wanted: all stays as it was.
+      io.err(words.noInput(visible(message)));
+      context.failed = true;
+      context.ended = 'exit';
+      break;
     }
     if (line === undefined) {
       ends += 1;
@@ -268,6 +271,17 @@ async function loop(context: CommandContext): Promise<number> {
   }
   if (context.ended === 'exit') context.session.box.close();
   return context.failed ? EX.failure : EX.ok;
+}
+
+/** New mail is told before the prompt; that it cannot be looked for is told too, and the session goes on. */
+async function lookForNews(context: CommandContext): Promise<void> {
+  try {
+    await takeInNews(context);
+  } catch (error) {
+    const message = messageOf(error);
+    if (message === undefined) throw error;
+    context.services.io.err(visible(message));
+  }
 }
 
 /** Leaves the mailbox as `q` does; a failure leaves it as it was. False: the session is over in any case. */

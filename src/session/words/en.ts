@@ -38,6 +38,7 @@ export const words = {
   lastScreen: 'On last screenful of messages',
   firstScreen: 'On first screenful of messages',
   interrupted: 'Interrupt',
+  noInput: (reason: string) => `commands cannot be read any more (${reason}): the mailbox stays as it was`,
   useQuit: 'Use "quit" to quit.',
   notANumber: (name: string, text: string) => `${name}: "${text}" is not a number of steps`,
   oneName: (extra: string) => `one name is enough; "${extra}" is too many`,
