@@ -46,6 +46,8 @@ export interface Listeners {
 export const MOST_TOGETHER = 8 * 1024 * 1024;
 /** Milliseconds that work waits for a helper. */
 const PATIENCE = 30_000;
+/** Helpers that a question is put to, when they die of it. */
+const TRIES = 3;
 /** Lists may be long. */
 const LARGEST_ANSWER = 256 * 1024 * 1024;
 
@@ -58,7 +60,8 @@ interface Waiting {
   readonly request: HelperRequest;
   readonly bodies: readonly Uint8Array[];
   readonly answered: (answer: HelperAnswer) => void;
-  readonly failed: (error: Error) => void;
+  /** The helper died. */
+  readonly lost: (error: Error) => void;
   readonly serial: boolean;
 }
 
@@ -87,6 +90,8 @@ export function startHelpers([file, ...args]: Command, settings: HelperSettings)
   const ask = (request: HelperRequest, bodies: readonly Uint8Array[] = []): Promise<unknown> =>
     new Promise((resolve, reject) => {
       const serial = request.do === 'mailbox' || request.do === 'file';
+      const reads = request.do === 'forward' || request.do === 'include';
+      let tries = 1;
       const timer = setTimeout(() => {
         if (waiting.delete(work))
           reject(new HelperGone('no process is there that may do that; it is tried again later'));
@@ -102,7 +107,13 @@ export function startHelpers([file, ...args]: Command, settings: HelperSettings)
           else reject(new MailError(answer.error, { temporary: answer.temporary }));
           dispatch();
         },
-        failed: (error) => {
+        lost: (error) => {
+          // To read twice does no harm; to deliver twice does, and a later attempt may know better.
+          if (reads && tries++ < TRIES) {
+            waiting.add(work);
+            dispatch();
+            return;
+          }
           clearTimeout(timer);
           reject(error);
         },
@@ -177,8 +188,9 @@ class HelperConnection {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       gone();
-      for (const { failed } of this.#asked.values()) failed(new HelperGone('the process that was at it ended'));
+      const open = [...this.#asked.values()];
       this.#asked.clear();
+      for (const { lost } of open) lost(new HelperGone('the process that was at it ended'));
     });
   }
 

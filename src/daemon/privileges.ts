@@ -72,9 +72,11 @@ function chooseWorker(config: Config, disk: Disk): Worker {
     throw new UserError(`${why}: make one (useradd -r tmail), or name one as user in [daemon]`, EX.config);
   }
   const identity = identityOf(user, root);
-  if (root !== '' && !canReach(disk, root, identity)) {
-    const why = `${user.name} cannot reach ${root} (chmod a+x it, and the folders above)`;
-    if (asked !== '') throw new UserError(`${origin}: ${why}`, EX.config);
+  // Parts of the program are loaded when they are needed.
+  const closed = [import.meta.dirname, root].find((folder) => folder !== '' && !canReach(disk, folder, identity));
+  if (closed !== undefined) {
+    const why = `${user.name}, as whom the daemon works, cannot reach ${closed} (chmod a+x it, and the folders above)`;
+    if (asked !== '' || root === '') throw new UserError(asked === '' ? why : `${origin}: ${why}`, EX.config);
     return { stays: `${why}: the daemon keeps all rights of root` };
   }
   return { user, identity };
