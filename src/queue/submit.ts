@@ -5,8 +5,9 @@
  * message, header and body with LF line ends, byte for byte. A file is written under a name that begins with a dot, synced,
  * renamed and the folder synced: whoever lists the folder sees whole messages only, oldest first by name.
  *
- * The folder of the system is meant to be writable for everybody and readable for root alone (mode 1733), so the reader
- * must take the sender's word for nothing: `owner`, the uid the file belongs to, is the only thing that was not typed.
+ * The folder of the system is meant to be writable for everybody and readable for the daemon alone (mode 1733, or 3733 when
+ * the daemon is not root: then files get the daemon's group, which may read them). So the reader must take the sender's
+ * word for nothing: `owner`, the uid the file belongs to, is the only thing that was not typed.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -34,6 +35,8 @@ export interface SubmitEntry {
   readonly owner: number;
 }
 
+/** Files in the folder get its group. */
+const SETGID = 0o2000;
 const NAME = /^[0-9a-z]{9}-[0-9a-f]{12}$/;
 
 /**
@@ -53,6 +56,7 @@ export function writeSubmit(
   const temporary = join(dir, `.${id}.new`);
   const fd = disk.open(temporary, 'exclusive', 0o600);
   try {
+    if (((disk.stat(dir)?.mode ?? 0) & SETGID) !== 0) disk.chmod(fd, 0o640);
     disk.write(fd, Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), message]), 0);
     disk.sync(fd);
     disk.rename(temporary, join(dir, id));

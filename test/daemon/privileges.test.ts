@@ -10,6 +10,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -324,6 +325,36 @@ it('does not start with a table that its user cannot read, and says what to do',
   const root = newSystem({ 'etc/mail/access': '' });
   chmodSync(join(root, 'etc/mail/access'), 0o600);
   await expect(startProcess(root)).rejects.toThrow(/etc\/mail\/access: daemon, as whom .*chgrp 1 .*chmod 640/);
+});
+
+it('takes up what users submit by command, from before and after its start', async (context) => {
+  needsRoot(context);
+  const root = newSystem();
+  const submit = join(root, 'var/spool/tmail/submit');
+  const dir = join(root, 'var/spool/tmail');
+  const entry = (name: string, text: string) =>
+    own(
+      join(submit, name),
+      ANN,
+      `${JSON.stringify({ version: 1, from: 'ann@linux102.example.com', recipients: ['lee'], submitted: 1 })}\n${text}`,
+    );
+  mkdirSync(submit, { recursive: true });
+  chmodSync(dir, 0o755);
+  chmodSync(submit, 0o1733);
+  entry('0mabcdefg-0123456789ab', 'Subject: before\n\n');
+  const daemon = await startProcess(root);
+  const lee = join(root, 'var/mail/lee');
+  await until(() => count(lee) === 1, 'the first is delivered');
+  expect(statSync(submit)).toMatchObject({ uid: DAEMON, gid: DAEMON });
+  expect(statSync(submit).mode & 0o7777).toBe(0o3733);
+  // As writeSubmit leaves it there.
+  entry('.new', 'Subject: after\n\n');
+  chownSync(join(submit, '.new'), ANN, DAEMON);
+  chmodSync(join(submit, '.new'), 0o640);
+  renameSync(join(submit, '.new'), join(submit, '0mabcdefh-0123456789ab'));
+  await until(() => count(lee) === 2, 'the second is delivered');
+  expect(readFileSync(lee, 'utf8')).toMatch(/from ann@localhost/);
+  await daemon.end('SIGTERM');
 });
 
 it('takes up the queue and the log of a daemon that was root', async (context) => {

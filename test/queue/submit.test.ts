@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -44,6 +44,14 @@ test('files are for their owner only; a missing folder is made', () => {
   const id = writeSubmit(realDisk, inner, { from: '', recipients: ['bob'] }, Buffer.from('x'), 0);
   expect(statSync(join(inner, id)).mode & 0o777).toBe(0o600);
   expect(statSync(inner).mode & 0o777).toBe(0o700);
+});
+
+test('a folder that gives files its group lets that group read them, whatever the umask', () => {
+  const shared = join(dir, 'shared');
+  mkdirSync(shared);
+  chmodSync(shared, 0o3733);
+  const id = writeSubmit(realDisk, shared, { from: '', recipients: ['bob'] }, Buffer.from('x'), 0);
+  expect(statSync(join(shared, id)).mode & 0o777).toBe(0o640);
 });
 
 test.each([
