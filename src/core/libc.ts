@@ -157,6 +157,15 @@ interface UserDatabase {
   byUid(uid: number): PasswdEntry | undefined;
 }
 
+/**
+ * Ends the process without waiting for its other threads: process.exit joins them, and one may hang in a read of the
+ * terminal. Nothing else is done any more. Returns when libc cannot be called.
+ */
+export function exitAtOnce(status: number): void {
+  const exit = libc()?.library.func('void _exit(int status)') as ((status: number) => void) | undefined;
+  exit?.(status);
+}
+
 let users: UserDatabase | undefined;
 
 /** The user database of the system with all its sources (NSS: files, LDAP, ...); undefined when libc cannot be called. */

@@ -6,6 +6,7 @@
  */
 import { read, readSync } from 'node:fs';
 import { errnoOf } from '../core/errors.ts';
+import { exitAtOnce } from '../core/libc.ts';
 
 const BLOCK = 65_536;
 const LF = 10;
@@ -91,6 +92,13 @@ export function terminalReader(fd: number, interrupted: (stop: (reason: Error) =
     });
     return pending;
   };
+  // An exit would wait for that read, and the user for the prompt of the shell.
+  const leave = (status: number): void => {
+    if (pending === undefined) return;
+    for (const other of process.listeners('exit')) if (other !== leave) other(status);
+    exitAtOnce(status);
+  };
+  process.on('exit', leave);
   return {
     async next() {
       for (;;) {

@@ -44,6 +44,19 @@ describe.skipIf(!has('tmux')).each(['dumb', 'xterm-256color'])('on a terminal ca
     expect(home.read('sent')).toMatch(/^Subject: Noodles\n(?:.+\n)*\nAt twelve\?\n/m);
   });
 
+  test('Ctrl-C twice gives a letter up, and the shell is there at once', async () => {
+    const { home, terminal } = start(TERM, ['-n', '-S', 'ask', '-S', 'sendmail=/bin/true', 'dl']);
+    await terminal.until(/^Subject: ?$/m);
+    terminal.enter('x');
+    terminal.enter('never sent');
+    await terminal.until(/never sent/);
+    terminal.press('C-c');
+    await terminal.until(/interrupt/i);
+    terminal.press('C-c');
+    await terminal.until(/\[status 1\]/);
+    expect(home.read('dead.letter')).toBe('never sent\n');
+  });
+
   test('Ctrl-C abandons the line, not the session', async () => {
     const { home, terminal } = start(TERM, ['-n', '-N']);
     await terminal.until(/^&$/m);
