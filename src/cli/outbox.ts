@@ -1,8 +1,9 @@
 /**
  * The ways out for a finished message: a delivery program, an SMTP server, or tmail's own way.
  *
- * The own way: users of this host get it straight into their system mailbox (locked and synced, mailbox/append.ts); mail
- * for elsewhere, and for mailboxes that may not be written, waits in the submit queue for the daemon. Every recipient is
+ * The own way: while a daemon runs, all goes to its submit queue. Without one, users of this host get it straight into their
+ * system mailbox (locked and synced, mailbox/append.ts); mail for elsewhere, for names that stand for others (aliases,
+ * ~/.forward), and for mailboxes that may not be written, waits in the submit queue for the daemon. Every recipient is
  * looked at before anything is written, so an unknown name sends nothing at all. What is returned is on stable storage
  * for every recipient; a MailError says who got it when it could not be done for all.
  */
@@ -32,6 +33,8 @@ export interface OutboxOptions {
   readonly systemMailbox: (user: string) => string;
   /** Undefined when there is no such user. */
   readonly lookUpUser: (name: string) => LocalUser | undefined;
+  /** Does mail for this local name go to others, by an alias or ~/.forward? Not given: never. */
+  readonly standsForOthers?: (name: string) => boolean;
   /** The system's submit queue, and the caller's own, where the former cannot be written. */
   readonly submitDirs: readonly string[];
   /** Does a daemon run, which takes up what is in the first of `submitDirs`? Undefined: that cannot be told. */
@@ -86,7 +89,7 @@ async function byProgram(
 /** Addresses with a domain, as SMTP wants them: a bare name is one of this host. */
 function qualified(envelope: Envelope, hostname: string): Envelope {
   const full = (address: string) => (address === '' || address.includes('@') ? address : `${address}@${hostname}`);
-  return { from: full(envelope.from), recipients: envelope.recipients.map(full) };
+  return { ...envelope, from: full(envelope.from), recipients: envelope.recipients.map(full) };
 }
 
 /** Where each recipient's copy goes. */
@@ -104,7 +107,7 @@ export interface Plan {
 
 /** Sorts the recipients. Throws a UserError for names of this host that nobody has. */
 export function planDelivery(
-  options: Pick<OutboxOptions, 'hostname' | 'lookUpUser' | 'systemMailbox'>,
+  options: Pick<OutboxOptions, 'hostname' | 'lookUpUser' | 'systemMailbox' | 'standsForOthers'>,
   recipients: readonly string[],
   mayWrite: (path: string) => boolean,
 ): Plan {
@@ -115,6 +118,10 @@ export function planDelivery(
   for (const recipient of recipients) {
     const name = localName(recipient, options.hostname);
     if (name === undefined) {
+      elsewhere.push(recipient);
+      continue;
+    }
+    if (options.standsForOthers?.(name) === true) {
       elsewhere.push(recipient);
       continue;
     }
@@ -173,7 +180,12 @@ async function ownWay(
   how: OutboxSettings,
 ): Promise<Handover> {
   const { from } = qualified(envelope, options.hostname);
-  const plan = planDelivery(options, envelope.recipients, (path) => mayWriteBox(options.disk, path));
+  const { recipients: all, dsn } = envelope;
+  const whole = { from, recipients: all, ...(dsn === undefined ? {} : { dsn }) };
+  const plan = planDelivery(options, all, (path) => mayWriteBox(options.disk, path));
+  // A daemon knows more ways to deliver, logs what it does, and sends the reports that were wished for.
+  if (dsn !== undefined || (await options.daemonRuns?.()) === true)
+    return { note: await submit(options, message, whole) };
   const done: string[] = [];
   const notes: string[] = [];
   const queued: string[] = [...plan.elsewhere];
@@ -238,7 +250,8 @@ async function submit(options: OutboxOptions, message: Uint8Array, envelope: Env
   let last: unknown;
   for (const dir of options.submitDirs) {
     try {
-      const id = writeSubmit(options.disk, dir, envelope, message, options.now());
+      const { from, recipients, dsn } = envelope;
+      const id = writeSubmit(options.disk, dir, { from, recipients, ...dsn }, message, options.now());
       return await fateOf(options, dir, id, envelope);
     } catch (error) {
       if (errnoOf(error) === undefined) throw error;

@@ -2,12 +2,14 @@
  * The sendmail face: what cron, git and other programs call to hand a message over.
  *
  * Takes sendmail's options; those that only tune the old program are read and ignored. `-bp` is mailq, `-bi` newaliases.
- * `-q` asks the daemon to try its queue. What needs the mail server (`-bs`, `-bd`) is refused by name. Exit statuses are those of sysexits.h.
+ * `-q` asks the daemon to try its queue, `-bs` speaks SMTP, `-bv` says where mail would end. What only a daemon does (`-bd`,
+ * `-bt`) is refused by name. Exit statuses are those of sysexits.h.
  */
 import { readSync } from 'node:fs';
 import { EX, errnoOf, UserError } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import { localZone } from '../message/date.ts';
+import type { ReportWishes } from '../session/io.ts';
 import type { ParsedLine } from './command-line.ts';
 import { foundation, type Invocation, lazyOutbox, mailboxContext } from './services.ts';
 import { printError } from './stdio.ts';
@@ -19,7 +21,7 @@ const USAGE = 64;
 export type QueueRun = { readonly all: true } | { readonly domain: string } | { readonly ids: readonly string[] };
 
 export interface SendmailRequest {
-  readonly mode: 'send' | 'mailq' | 'newaliases' | 'run';
+  readonly mode: 'send' | 'mailq' | 'newaliases' | 'run' | 'smtp' | 'verify';
   /** What -q tries: all, what waits for a domain (-qR), one message (-qI). */
   readonly run?: QueueRun;
   readonly recipients: readonly string[];
@@ -32,12 +34,22 @@ export interface SendmailRequest {
   /** Full name (-F). */
   readonly fullName: string | undefined;
   readonly verbose: boolean;
+  /** -N, -R, -V; undefined when none was given. */
+  readonly dsn?: ReportWishes;
 }
 
 /** What becomes of an option letter: with a value that must follow, with one glued to it, alone. */
 const WITH_VALUE = new Set([...'BCDFfhLNOopRrVX']);
 const GLUED = new Set([...'Abdeq']);
 const ALONE = new Set([...'GimnstUv']);
+/** What -b asks for besides sending. */
+const MODES: Readonly<Record<string, SendmailRequest['mode']>> = {
+  p: 'mailq',
+  i: 'newaliases',
+  s: 'smtp',
+  v: 'verify',
+};
+const KINDS = ['success', 'failure', 'delay'] as const;
 
 /** Reads sendmail's options. Throws UserError with EX_USAGE. */
 export function readSendmailArguments(args: readonly string[]): SendmailRequest {
@@ -74,11 +86,11 @@ export function readSendmailArguments(args: readonly string[]): SendmailRequest 
 function toRequest(found: readonly [string, string][], recipients: readonly string[]): SendmailRequest {
   const last = (letters: string) => found.findLast(([letter]) => letters.includes(letter))?.[1];
   const mode = last('b') ?? 'm';
-  if (['s', 'd', 'D', 'v', 't', 'h', 'H', 'P'].includes(mode)) {
-    throw new UserError(`-b${mode} needs the mail server, which this version does not have`, EX.unavailable);
+  if (['d', 'D', 't', 'h', 'H', 'P'].includes(mode)) {
+    throw new UserError(`-b${mode}: tmail does this by other names: tmail daemon, tmail explain`, EX.unavailable);
   }
   const queueRun = queueRunOf(last('q'));
-  if (!['m', 'p', 'i', 'a'].includes(mode)) throw new UserError(`sendmail has no mode -b${mode}`, USAGE);
+  if (!['m', 'p', 'i', 'a', 's', 'v'].includes(mode)) throw new UserError(`sendmail has no mode -b${mode}`, USAGE);
   const from = last('fr')?.replace(/^<(.*)>$/, '$1');
   for (const value of [...recipients, from ?? '', last('F') ?? '']) {
     if (/[\r\n\0]/.test(value))
@@ -86,7 +98,7 @@ function toRequest(found: readonly [string, string][], recipients: readonly stri
   }
   const dots = found.some(([letter, value]) => letter === 'i' || (letter === 'o' && value.startsWith('i')));
   return {
-    mode: mode === 'p' ? 'mailq' : mode === 'i' ? 'newaliases' : queueRun === undefined ? 'send' : 'run',
+    mode: MODES[mode] ?? (queueRun === undefined ? 'send' : 'run'),
     ...(queueRun === undefined ? {} : { run: queueRun }),
     recipients: recipients
       .flatMap((text) => text.split(','))
@@ -97,6 +109,28 @@ function toRequest(found: readonly [string, string][], recipients: readonly stri
     from,
     fullName: last('F'),
     verbose: found.some(([letter]) => letter === 'v'),
+    ...wishesOf(last('N'), last('R'), last('V')),
+  };
+}
+
+/** Report wishes (RFC 3461) as sendmail takes them: -N never|success,failure,delay, -R full|hdrs, -V envelope-id. */
+function wishesOf(
+  notify: string | undefined,
+  ret: string | undefined,
+  envid: string | undefined,
+): { readonly dsn?: ReportWishes } {
+  if (notify === undefined && ret === undefined && envid === undefined) return {};
+  const words = notify?.toLowerCase().split(',') ?? [];
+  const wrong = words.find((word) => word !== 'never' && !KINDS.some((kind) => kind === word));
+  if (wrong !== undefined) throw new UserError(`-N ${wrong}: never, or some of ${KINDS.join(', ')}`, USAGE);
+  const part = ret?.toLowerCase();
+  if (part !== undefined && part !== 'full' && part !== 'hdrs') throw new UserError(`-R ${ret}: full or hdrs`, USAGE);
+  return {
+    dsn: {
+      ...(notify === undefined ? {} : { notify: KINDS.filter((kind) => words.includes(kind)) }),
+      ...(part === undefined ? {} : { ret: part }),
+      ...(envid === undefined ? {} : { envid }),
+    },
   };
 }
 
@@ -154,6 +188,8 @@ export async function runSendmail(invocation: Invocation): Promise<number> {
   const none: ParsedLine = { values: {}, operands: [], help: undefined };
   if (request.mode === 'mailq') return (await import('./mailq.ts')).run(invocation, none);
   if (request.mode === 'run') return runQueue(invocation, request.run ?? { all: true });
+  if (request.mode === 'smtp') return (await import('./sendmail-smtp.ts')).runSmtp(invocation);
+  if (request.mode === 'verify') return (await import('./sendmail-verify.ts')).verify(invocation, request.recipients);
   if (request.mode === 'newaliases') return (await import('./newaliases.ts')).run(invocation, none);
   if (request.recipients.length === 0 && !request.fromHeader) {
     throw new UserError('no recipient: name some, or use -t to take them from the message', USAGE);
@@ -173,7 +209,8 @@ export async function runSendmail(invocation: Invocation): Promise<number> {
   });
   const all = [...new Set([...request.recipients, ...recipients])];
   if (all.length === 0) throw new UserError('no recipient in To, Cc or Bcc: nothing sent', USAGE);
-  const envelope = { from: request.from ?? base.user.name, recipients: all };
+  const { dsn } = request;
+  const envelope = { from: request.from ?? base.user.name, recipients: all, ...(dsn === undefined ? {} : { dsn }) };
   const { note } = await lazyOutbox(base, context)(message, envelope, {
     mta: undefined,
     verbose: request.verbose,

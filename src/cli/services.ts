@@ -139,7 +139,10 @@ export function sessionServices(base: Foundation, io: Io): Services {
 /** The way out, loaded when the first message is handed on. */
 export function lazyOutbox(base: Foundation, mailbox: MailboxContext): Outbox {
   return async (message, envelope, how) => {
-    const { createOutbox } = await import('./outbox.ts');
+    const [{ createOutbox }, { standsForOthers }] = await Promise.all([
+      import('./outbox.ts'),
+      import('./stand-ins.ts'),
+    ]);
     const { disk, paths, hostname, env } = base;
     const outbox = createOutbox({
       disk,
@@ -148,6 +151,7 @@ export function lazyOutbox(base: Foundation, mailbox: MailboxContext): Outbox {
       env,
       systemMailbox: (name) => systemMailbox(paths, name),
       lookUpUser: (name) => lookUpUser(name, paths.root),
+      standsForOthers: standsForOthers(disk, paths),
       submitDirs: submitDirs(base, mailbox),
       daemonRuns: async () => (await import('./control-client.ts')).daemonRuns(controlSocket(paths)),
       sendmailProgram: paths.root === '' ? foreignSendmail() : undefined,

@@ -14,7 +14,14 @@ import { formatDate } from '../message/date.ts';
 import { isFault, parsePath, pathAddress } from '../message/path.ts';
 import type { QueueEntry, RecipientState } from '../queue/entry.ts';
 import type { Spool } from '../queue/spool.ts';
-import { listSubmit, readSubmit, removeSubmit, type SubmitEntry, type SubmitId } from '../queue/submit.ts';
+import {
+  listSubmit,
+  readSubmit,
+  removeSubmit,
+  type SubmitEntry,
+  type SubmitId,
+  setAsideSubmit,
+} from '../queue/submit.ts';
 import type { Rules } from '../rules/rules.ts';
 import { canonical } from '../transport/outgoing.ts';
 import { event, targetsOf } from './events.ts';
@@ -61,7 +68,9 @@ async function takeAll(disk: Disk, options: SubmissionsOptions): Promise<void> {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       options.log.write({ event: 'problem', where: `${options.dir}/${id}`, reason });
-      if (error instanceof MailError && error.temporary) return;
+      if (!(error instanceof MailError)) continue;
+      if (error.temporary) return;
+      setAsideSubmit(disk, options.dir, id);
     }
   }
 }
@@ -70,11 +79,14 @@ async function takeOne(disk: Disk, options: SubmissionsOptions, id: SubmitId): P
   const submitted = readSubmit(disk, options.dir, id);
   if (submitted === undefined) return;
   const { spool, rules, world, log, now, queued } = options;
-  const { header, message } = submitted;
+  const { message } = submitted;
   const user = lookUpUid(submitted.owner, options.root)?.name ?? String(submitted.owner);
+  const header = { ...submitted.header, from: senderOf(submitted, user, options.hostname) };
   const incoming = spool.begin();
   try {
-    incoming.add(Buffer.from(traceField(options, incoming.id, user), 'utf8'));
+    incoming.add(
+      Buffer.from(traceFields(options, incoming.id, user, header.from, claims(submitted, options.root)), 'utf8'),
+    );
     for (const block of canonical([message])) incoming.add(block);
     const groups = await expandRecipients(recipientsOf(submitted, now()), rules(), world);
     const eightBit = message.some((octet) => octet > 127);
@@ -84,6 +96,8 @@ async function takeOne(disk: Disk, options: SubmissionsOptions, id: SubmitId): P
       body: eightBit ? ('8bitmime' as const) : ('7bit' as const),
       smtputf8: [header.from, ...header.recipients].some((address) => /[^\u0000-\u007f]/.test(address)),
       requireTls: false,
+      ...(header.ret === undefined ? {} : { ret: header.ret }),
+      ...(header.envid === undefined ? {} : { envid: header.envid }),
     };
     const { size } = incoming;
     const entries = await commitGroups(spool, incoming, groups, header.from, common);
@@ -106,6 +120,14 @@ async function takeOne(disk: Disk, options: SubmissionsOptions, id: SubmitId): P
   }
 }
 
+/** The null sender or an address; what is neither would reach other hosts as it was typed, so it is not believed. */
+function senderOf({ header }: SubmitEntry, user: string, hostname: string): string {
+  if (header.from === '') return '';
+  const path = parsePath(header.from);
+  if (isFault(path)) return `${user}@${hostname}`;
+  return path.domain === '' ? `${path.local}@${hostname}` : pathAddress(path);
+}
+
 /** What is no address is refused by a report, as it would be after an SMTP session that accepted it. */
 function recipientsOf({ header }: SubmitEntry, now: number): ToExpand[] {
   return header.recipients.map((address) => {
@@ -116,6 +138,7 @@ function recipientsOf({ header }: SubmitEntry, now: number): ToExpand[] {
       attempts: 0,
       nextTry: now,
       warnings: 0,
+      ...(header.notify === undefined ? {} : { notify: header.notify }),
     };
     const path = parsePath(address);
     if (!isFault(path)) return { parts: path, state: { ...state, address: pathAddress(path) } };
@@ -123,8 +146,24 @@ function recipientsOf({ header }: SubmitEntry, now: number): ToExpand[] {
   });
 }
 
-/** As sendmail writes it for mail that did not come over a connection. */
-function traceField({ hostname, now }: SubmissionsOptions, id: string, user: string): string {
+/** Who may claim to be anybody without a word about it: root and daemons (sendmail's trusted users). */
+const MOST_TRUSTED_UID = 99;
+
+/** Is it worth a word when this sender is not the one who wrote the file? In a root folder numbers mean nobody. */
+function claims({ owner }: SubmitEntry, root: string): boolean {
+  return root === '' && owner > MOST_TRUSTED_UID;
+}
+
+/** As sendmail writes them for mail that did not come over a connection. */
+function traceFields(
+  { hostname, now }: SubmissionsOptions,
+  id: string,
+  user: string,
+  from: string,
+  claims: boolean,
+): string {
   const date = formatDate(Math.floor(now() / 1000), zone(now()));
-  return `Received: (from ${user}@localhost)\r\n\tby ${hostname} (tmail/${VERSION}/Submit) id ${id};\r\n\t${date}\r\n`;
+  const received = `Received: (from ${user}@localhost)\r\n\tby ${hostname} (tmail/${VERSION}/Submit) id ${id};\r\n\t${date}\r\n`;
+  if (!claims || from === '' || from.toLowerCase() === `${user}@${hostname}`.toLowerCase()) return received;
+  return `${received}X-Authentication-Warning: ${hostname}: ${user} set sender to ${from} using -f\r\n`;
 }

@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { errnoOf, MailError } from '../core/errors.ts';
 import { type Disk, makeFolder, readWhole, withFile } from '../core/files.ts';
+import type { Notify } from './entry.ts';
 
 /** Name of the file; ascending in time. */
 export type SubmitId = string & { readonly unit: 'submit' };
@@ -25,7 +26,14 @@ export interface SubmitHeader {
   readonly recipients: readonly string[];
   /** Milliseconds since 1970. */
   readonly submitted: number;
+  /** Wishes for reports (RFC 3461). */
+  readonly notify?: readonly Notify[];
+  readonly ret?: 'full' | 'hdrs';
+  readonly envid?: string;
 }
+
+/** What a submitter says of a message. */
+export type SubmitEnvelope = Omit<SubmitHeader, 'version' | 'submitted'>;
 
 export interface SubmitEntry {
   readonly id: SubmitId;
@@ -35,6 +43,9 @@ export interface SubmitEntry {
   readonly owner: number;
 }
 
+const NOTIFY: readonly Notify[] = ['success', 'failure', 'delay'];
+/** RFC 3461 4: what may stand in a parameter. */
+const XTEXT = /^(?:[!-*,-<>-~]|\+[0-9A-F]{2}){1,100}$/;
 /** Files in the folder get its group. */
 const SETGID = 0o2000;
 const NAME = /^[0-9a-z]{9}-[0-9a-f]{12}$/;
@@ -46,13 +57,13 @@ const NAME = /^[0-9a-z]{9}-[0-9a-f]{12}$/;
 export function writeSubmit(
   disk: Disk,
   dir: string,
-  envelope: { readonly from: string; readonly recipients: readonly string[] },
+  envelope: SubmitEnvelope,
   message: Uint8Array,
   now: number,
 ): SubmitId {
   makeFolder(disk, dir, 0o700);
   const id = `${now.toString(36).padStart(9, '0')}-${randomBytes(6).toString('hex')}` as SubmitId;
-  const header: SubmitHeader = { version: 1, from: envelope.from, recipients: envelope.recipients, submitted: now };
+  const header: SubmitHeader = { version: 1, ...envelope, submitted: now };
   const temporary = join(dir, `.${id}.new`);
   const fd = disk.open(temporary, 'exclusive', 0o600);
   try {
@@ -113,6 +124,13 @@ export function readSubmit(disk: Disk, dir: string, id: SubmitId): SubmitEntry |
   return { id, header, message: bytes.subarray(end + 1), owner };
 }
 
+/** Sets an entry aside that cannot be read; its new path. */
+export function setAsideSubmit(disk: Disk, dir: string, id: SubmitId): string {
+  const path = join(dir, `damaged-${id}`);
+  disk.rename(join(dir, id), path);
+  return path;
+}
+
 export function removeSubmit(disk: Disk, dir: string, id: SubmitId): void {
   disk.unlink(join(dir, id));
 }
@@ -125,9 +143,17 @@ function parseHeader(line: string): SubmitHeader | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { version, from, recipients, submitted } = value as Record<string, unknown>;
+  const { version, from, recipients, submitted, notify, ret, envid } = value as Record<string, unknown>;
   if (version !== 1 || typeof from !== 'string' || typeof submitted !== 'number') return undefined;
   if (!Array.isArray(recipients) || !recipients.every((one): one is string => typeof one === 'string'))
     return undefined;
-  return { version, from, recipients, submitted };
+  return {
+    version,
+    from,
+    recipients,
+    submitted,
+    ...(Array.isArray(notify) ? { notify: NOTIFY.filter((one) => notify.includes(one)) } : {}),
+    ...(ret === 'full' || ret === 'hdrs' ? { ret } : {}),
+    ...(typeof envid === 'string' && XTEXT.test(envid) ? { envid } : {}),
+  };
 }

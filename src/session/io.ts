@@ -64,6 +64,17 @@ export interface Envelope {
   readonly from: string;
   /** Bare addresses (`lee`, `dl@example.com`), each once. */
   readonly recipients: readonly string[];
+  /** Wishes for reports (RFC 3461); undefined: as usual. */
+  readonly dsn?: ReportWishes;
+}
+
+export interface ReportWishes {
+  /** When; empty: never. */
+  readonly notify?: readonly ('success' | 'failure' | 'delay')[];
+  /** How much of the message comes back. */
+  readonly ret?: 'full' | 'hdrs';
+  /** What the reports shall name. */
+  readonly envid?: string;
 }
 
 /** What became of a message that was handed over; durable when it is returned. */
