@@ -33,7 +33,11 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     name: 'daemon',
     operands: '',
     summary: 'be the mail server: take mail in over SMTP, queue, deliver and relay it, in the foreground',
-    options: [{ flags: '--part <part>', help: 'be another process of the daemon', value: 'none', hidden: true }],
+    options: [
+      { flags: '--detach', help: 'go on in the background, once it is ready' },
+      { flags: '--print-unit', help: 'print a unit for systemd; start nothing' },
+      { flags: '--part <part>', help: 'be another process of the daemon', value: 'none', hidden: true },
+    ],
     completes: 'none',
     load: () => import('./daemon.ts'),
   },

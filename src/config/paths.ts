@@ -52,6 +52,11 @@ export function controlSocket({ state }: Pick<SystemPaths, 'state'>): string {
   return join(state, 'control.sock');
 }
 
+/** The process number of a daemon in the background. */
+export function pidFile({ root }: Pick<SystemPaths, 'root'>): string {
+  return join(root, '/run/tmail.pid');
+}
+
 /** The daemon's counts of messages. */
 export function statisticsFile({ state }: Pick<SystemPaths, 'state'>): string {
   return join(state, 'statistics.json');

@@ -297,6 +297,7 @@ export function runHelper(settings: HelperSettings): Promise<number> {
   process.title = 'tmail: helper';
   process.umask(0o022);
   process.chdir('/');
+  process.stderr.on('error', () => undefined);
   process.setgroups?.([...ROOT.groups]);
   // Whoever is told to end tells us, when all is done.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined);

@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { reasonOf } from '../core/errors.ts';
+import { type Disk, readWhole, realDisk } from '../core/files.ts';
 
 /** How a process of this program is started: node, its options, the program, its arguments. */
 export type Command = readonly [string, ...string[]];
@@ -24,16 +25,30 @@ export interface HelperStarted {
   readonly pid: number;
 }
 
-export function runKeeper(helper: Command, count = HELPERS): Promise<number> {
+/** Takes away what `--detach` left there, when it is about that process. */
+export function removePidFile(disk: Disk, path: string, pid: number): void {
+  try {
+    const text = readWhole(disk, path);
+    if (text !== undefined && Buffer.from(text).toString().trim() === String(pid)) disk.unlink(path);
+  } catch {
+    // It does no harm.
+  }
+}
+
+export function runKeeper(helper: Command, pidFile: string | undefined, count = HELPERS): Promise<number> {
+  const main = process.ppid;
   process.title = 'tmail: keeper';
   process.chdir('/');
+  process.stderr.on('error', () => undefined);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined);
   /** With our copy of the end of each that was not passed up yet. */
   const alive = new Map<ChildProcess, Socket | undefined>();
   let ending = false;
   return new Promise((resolve) => {
     const end = () => {
-      if (ending && alive.size === 0) resolve(0);
+      if (!ending || alive.size > 0) return;
+      if (pidFile !== undefined) removePidFile(realDisk, pidFile, main);
+      resolve(0);
     };
     const start = (pause: number) => {
       if (ending) return;

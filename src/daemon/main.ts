@@ -7,7 +7,7 @@
  */
 import { join } from 'node:path';
 import { type Config, optionValue } from '../config/load.ts';
-import { controlSocket, stateDirsOf, statisticsFile } from '../config/paths.ts';
+import { controlSocket, pidFile, stateDirsOf, statisticsFile } from '../config/paths.ts';
 import { EX, MailError } from '../core/errors.ts';
 import { type Disk, realDisk } from '../core/files.ts';
 import { createLog, type Log } from '../core/log.ts';
@@ -28,7 +28,7 @@ import { openControl } from './control.ts';
 import { type Accept, Doors } from './doors.ts';
 import { createFeed, event, observedLog, recipientEvent } from './events.ts';
 import { createInbound, type InboundOptions, zone } from './inbound.ts';
-import type { Command } from './keeper.ts';
+import { type Command, removePidFile } from './keeper.ts';
 import { createRouter, type OutgoingSmtp } from './outbound.ts';
 import { makePrivate, type Separation, separate } from './privileges.ts';
 import { createReporter } from './reports.ts';
@@ -373,12 +373,16 @@ export async function runDaemon(config: Config, self: (part: 'keeper' | 'helper'
     await parts.separation?.helpers.close();
     throw error;
   }
+  process.chdir('/');
   return new Promise((resolve) => {
     let ending = false;
     const end = () => {
       if (ending) return;
       ending = true;
-      void daemon.stop().then(() => resolve(EX.ok));
+      void daemon.stop().then(() => {
+        removePidFile(realDisk, pidFile(config.paths), process.pid);
+        resolve(EX.ok);
+      });
     };
     process.on('SIGTERM', end);
     process.on('SIGINT', end);

@@ -171,7 +171,7 @@ it('a mailbox of mode 660 belongs to the group of the spool; a spool that is clo
   const daemon = await startProcess(root);
   await post(daemon, ['lee']);
   const lee = join(root, 'var/mail/lee');
-  await until(() => count(lee) === 1, 'it is delivered');
+  await until(() => count(lee) === 1 && !existsSync(`${lee}.lock`), 'it is delivered');
   expect(statSync(lee)).toMatchObject({ uid: LEE, gid: MAIL });
   chownSync(join(root, 'var/mail'), 0, 0);
   chmodSync(join(root, 'var/mail'), 0o755);
