@@ -53,6 +53,8 @@ export interface DaemonParts {
   readonly smtp?: OutgoingSmtp;
   /** When root started it: how it gives root up, and who does what it cannot do after that. */
   readonly separation?: Separation;
+  /** Says which sockets were opened for us (LISTEN_FDS). */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** More to warn of at the start. */
   readonly warnings?: readonly string[];
 }
@@ -87,6 +89,7 @@ export async function startDaemon(config: Config, parts: DaemonParts = {}): Prom
   }
   const doors = new Doors(settings);
   try {
+    await doors.inherit(parts.env ?? {});
     await doors.open();
     separation?.giveUpRoot();
     return await startBehind(doors, queueLock, config, settings, parts);
@@ -365,28 +368,24 @@ function smtpConfig(listener: Listener, { hostname, limits }: DaemonSettings, no
 export async function runDaemon(config: Config, self: (part: 'keeper' | 'helper') => Command): Promise<number> {
   // Nobody may read any more what we say: no reason to stop.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  // Listened to from the beginning: who reads `ready` may end us the moment after.
+  let daemon: Daemon | undefined;
+  const ended = new Promise<void>((resolve) => {
+    process.on('SIGTERM', resolve);
+    process.on('SIGINT', resolve);
+  });
+  process.on('SIGHUP', () => daemon?.reload());
+  process.on('SIGUSR2', () => daemon?.reopenLog());
   const parts = process.geteuid?.() === 0 ? separate(config, self) : {};
-  let daemon: Daemon;
   try {
-    daemon = await startDaemon(config, parts);
+    daemon = await startDaemon(config, { ...parts, env: process.env });
   } catch (error) {
     await parts.separation?.helpers.close();
     throw error;
   }
   process.chdir('/');
-  return new Promise((resolve) => {
-    let ending = false;
-    const end = () => {
-      if (ending) return;
-      ending = true;
-      void daemon.stop().then(() => {
-        removePidFile(realDisk, pidFile(config.paths), process.pid);
-        resolve(EX.ok);
-      });
-    };
-    process.on('SIGTERM', end);
-    process.on('SIGINT', end);
-    process.on('SIGHUP', () => daemon.reload());
-    process.on('SIGUSR2', () => daemon.reopenLog());
-  });
+  await ended;
+  await daemon.stop();
+  removePidFile(realDisk, pidFile(config.paths), process.pid);
+  return EX.ok;
 }
