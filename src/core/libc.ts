@@ -55,14 +55,23 @@ const UNSUPPORTED: ReadonlySet<number> = new Set([ENOLCK, ENOSYS, EOPNOTSUPP]);
 
 let loaded: Libc | { readonly reason: string } | undefined;
 
-/** Asks for the binary first: koffi's own loader reads the whole node executable to find out which libc it is for. */
+/**
+ * Asks for the binary first, where npm puts it for a checkout and looks for it elsewhere then: koffi's own loader reads
+ * the whole node executable to find out which libc it is for.
+ */
 function requireKoffi(): Koffi {
-  const load = createRequire(join(import.meta.dirname, 'libc.cjs'));
   const binary = `@koromix/koffi-linux-${arch()}/linux_${arch()}/koffi.node`;
+  const module = { exports: {} };
   try {
-    return load(binary) as Koffi;
+    process.dlopen(module, join(import.meta.dirname, '../node_modules', binary));
+    return module.exports as Koffi;
   } catch {
-    return load('koffi') as Koffi;
+    const load = createRequire(join(import.meta.dirname, 'libc.cjs'));
+    try {
+      return load(binary) as Koffi;
+    } catch {
+      return load('koffi') as Koffi;
+    }
   }
 }
 
