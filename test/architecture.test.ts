@@ -47,6 +47,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   'core/files.ts': 'the one place that writes',
   'cli/launch.ts': "writes V8's code cache at build time, before anything of the program is loaded",
   'cli/demo.ts': 'makes a temporary folder with a name of its own; everything in it is written through Disk',
+  'cli/lab.ts': 'makes and removes a temporary folder with a name of its own',
   'line/editor.ts': 'keeps the lines that were typed; they are no mail, and losing them does no harm',
   'session/shell.ts': 'makes and removes a temporary folder for the editor',
   'daemon/control.ts': 'sets the mode of its socket, of which there is no descriptor',

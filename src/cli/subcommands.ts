@@ -53,6 +53,17 @@ export const SUBCOMMANDS: readonly Subcommand[] = [
     load: () => import('./demo.ts'),
   },
   {
+    name: 'lab',
+    operands: '',
+    summary: 'run mail hosts of a made-up world on loopback, to learn and to try: take one down, move the clock',
+    options: [
+      { flags: '--dir <dir>', help: 'make it in DIR, which must be new or empty, and leave it there', value: 'folder' },
+      { flags: '--story', help: 'tell a short story and end, as without a terminal' },
+    ],
+    completes: 'none',
+    load: () => import('./lab.ts'),
+  },
+  {
     name: 'undo',
     operands: '[BOX]',
     summary: 'bring back what the last session deleted or moved out of the mailbox',

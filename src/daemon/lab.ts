@@ -45,6 +45,7 @@ export type Fault =
 
 export interface LabHost {
   readonly name: string;
+  readonly users: readonly string[];
   /** The folder that --root takes. */
   readonly root: string;
   /** Loopback address; the host connects from it, too. */
@@ -128,10 +129,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     const smtp = { localAddress: address, limits: LIMITS, ...options.parts?.smtp };
     const { now, after } = clock;
     const say = () => undefined;
-    hosts.set(
-      plan.name,
-      new RunningHost(plan.name, root, address, { ...options.parts, resolver, now, after, say, smtp }),
-    );
+    hosts.set(plan.name, new RunningHost(plan, root, address, { ...options.parts, resolver, now, after, say, smtp }));
   }
   for (const host of hosts.values()) await host.start();
   return {
@@ -179,14 +177,16 @@ function makeHost(disk: Disk, root: string, address: string, { name, users, toml
 
 class RunningHost implements LabHost {
   readonly name: string;
+  readonly users: readonly string[];
   readonly root: string;
   readonly address: string;
   readonly #parts: DaemonParts;
   #daemon: Daemon | undefined;
   #faulty: { readonly server: Server; readonly sockets: Set<Socket> } | undefined;
 
-  constructor(name: string, root: string, address: string, parts: DaemonParts) {
+  constructor({ name, users }: LabPlan, root: string, address: string, parts: DaemonParts) {
     this.name = name;
+    this.users = users;
     this.root = root;
     this.address = address;
     this.#parts = parts;
