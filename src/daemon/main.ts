@@ -227,6 +227,8 @@ async function startBehind(
   for (const warning of [...settings.warnings, ...(parts.warnings ?? [])])
     log.write({ event: 'warning', text: warning });
   log.write(event('started', { version: VERSION, listening: addresses }));
+  // Who waits for `ready` finds in the log what was wrong with the tables.
+  await new Promise((resolve) => setImmediate(resolve));
   doors.letIn((listener) => acceptor(listener, settings, inbound, connections, world.clientName, problem('smtp')));
   runner.wake();
   void submissions.take();
