@@ -116,7 +116,7 @@ const READERS: Readonly<Record<OptionType, Reader>> = {
     read: number((value) => Number.isInteger(value) && value >= 1 && value <= 1e9),
   },
   size: { words: 'a number of octets, like 10000000 or "10M"', read: readSize },
-  duration: { words: 'a time like "30m", "4h" or "5d", or a number of seconds', read: readDuration },
+  duration: { words: 'a time like "30m", "4h" or "5d", or a whole number of seconds', read: readDuration },
   durations: { words: 'a time like "4h", or a list like ["5m", "4h"]', read: readDurations },
   domains: { words: 'a list of domains, like ["example.org"]', read: list(isHostName) },
   names: { words: 'a list of names, like ["root"]', read: list((value) => /^[^\s,]+$/.test(value)) },
@@ -149,7 +149,9 @@ const TIMES: Readonly<Record<string, number>> = {
 
 /** `30m`, `1h30m`, `5d`, or seconds; sendmail's `-q` takes the same words. */
 export function readDuration(written: unknown): number | undefined {
-  if (typeof written === 'number') return written > 0 && written <= 1e9 ? written * 1000 : undefined;
+  if (typeof written === 'number') {
+    return Number.isInteger(written) && written > 0 && written <= 1e9 ? written * 1000 : undefined;
+  }
   if (typeof written !== 'string' || !/^(\d+\s*[smhdw]\s*)+$/i.test(written)) return undefined;
   let sum = 0;
   for (const [, digits, unit] of written.matchAll(/(\d+)\s*([smhdw])/gi)) {

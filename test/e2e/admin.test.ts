@@ -133,7 +133,7 @@ test('config check finds faults of the configuration and of every table', () => 
   write('etc/tmail/tmail.toml', '[queue]\ninterval = "soon"\n');
   expect(run(['config', 'check'])).toMatchObject({
     status: 78,
-    err: `tmail: ${path('etc/tmail/tmail.toml')}:2: interval must be a time like "30m", "4h" or "5d", or a number of seconds\n`,
+    err: `tmail: ${path('etc/tmail/tmail.toml')}:2: interval must be a time like "30m", "4h" or "5d", or a whole number of seconds\n`,
   });
 });
 
