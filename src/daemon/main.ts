@@ -48,6 +48,8 @@ export interface DaemonParts {
   /** Calls `run` after so many milliseconds; returns what cancels it. */
   readonly after?: (milliseconds: number, run: () => void) => () => void;
   readonly say?: (line: string) => void;
+  /** Tells the administrator what is dangerous about the configuration; standard error. */
+  readonly warn?: (line: string) => void;
   readonly disk?: Disk;
   /** How connections to others are made. */
   readonly smtp?: OutgoingSmtp;
@@ -108,7 +110,9 @@ async function startBehind(
   settings: DaemonSettings,
   parts: DaemonParts,
 ): Promise<Daemon> {
-  const { now = Date.now, after = afterReal, say = (line) => process.stdout.write(`${line}\n`) } = parts;
+  const { now = Date.now, after = afterReal } = parts;
+  const say = parts.say ?? ((line) => process.stdout.write(`${line}\n`));
+  const warn = parts.warn ?? ((line) => process.stderr.write(`${line}\n`));
   const { paths, hostname } = settings;
   const disk = parts.disk ?? realDisk;
   const helpers = parts.separation?.helpers;
@@ -224,8 +228,10 @@ async function startBehind(
     throw error;
   }
   for (const [index, { role }] of settings.listeners.entries()) say(`listening ${role} ${addresses[index]}`);
-  for (const warning of [...settings.warnings, ...(parts.warnings ?? [])])
+  for (const warning of [...settings.warnings, ...(parts.warnings ?? [])]) {
     log.write({ event: 'warning', text: warning });
+    warn(`tmail: warning: ${warning}`);
+  }
   log.write(event('started', { version: VERSION, listening: addresses }));
   // Who waits for `ready` finds in the log what was wrong with the tables.
   await new Promise((resolve) => setImmediate(resolve));

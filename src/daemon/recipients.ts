@@ -49,6 +49,10 @@ export async function expandRecipients(
     for (const { address, refusal } of problems) {
       put(undefined, { ...state, address, refusal: { status: refusal.status, text: refusal.text } });
     }
+    if (targets.length === 0 && problems.length === 0) {
+      // RFC 3463 3.3: a mailing list expansion problem. Nobody would ever hear of the message.
+      put(undefined, { ...state, refusal: { status: '5.2.4', text: `${state.original}... the list names nobody` } });
+    }
     if (seen.size === before) merged.push(state.original);
   }
   return [...groups].map(([owner, recipients], index) => ({ owner, recipients, merged: index === 0 ? merged : [] }));

@@ -42,6 +42,16 @@ describe('aliases', () => {
     expect(await deliver(host, ['a1', 'gone', 'lee'])).toEqual(['550 5.1.1', '550 5.1.1', '250 2.1.5']);
   });
 
+  it('a list that names nobody is reported to the sender, not lost', async () => {
+    const files = { ...aliases('friends: :include:/etc/friends\n'), 'etc/friends': '# nobody yet\n' };
+    const { lab, host } = await oneHost('', files);
+    expect(await deliver(host, 'friends', `lee@${HERE}`)).toEqual(['250 2.1.5']);
+    await lab.settle();
+    const [report = ''] = mailbox(host, 'lee');
+    expect(report).toContain('Status: 5.2.4');
+    expect(report).toContain('the list names nobody');
+  });
+
   it('a list has its owner as sender, reads :include: files, and its own sender hears of bad members', async () => {
     const lab = await newLab([
       {
