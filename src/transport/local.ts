@@ -152,15 +152,20 @@ export function finalMessage(
   };
 }
 
+const CR = 0x0d;
+const LF = 0x0a;
+
 /** CRLF as LF: the form of a mailbox on a Unix host. */
 function withLf(bytes: Buffer): Buffer {
   const out = Buffer.allocUnsafe(bytes.length);
   let length = 0;
   let from = 0;
-  for (let at = bytes.indexOf('\r\n'); at >= 0; at = bytes.indexOf('\r\n', at + 2)) {
-    length += bytes.copy(out, length, from, at);
+  for (let at = bytes.indexOf(CR); at >= 0; at = bytes.indexOf(CR, at + 1)) {
+    if (bytes[at + 1] !== LF) continue;
+    out.set(bytes.subarray(from, at), length);
+    length += at - from;
     from = at + 1;
   }
-  length += bytes.copy(out, length, from);
-  return out.subarray(0, length);
+  out.set(bytes.subarray(from), length);
+  return out.subarray(0, length + bytes.length - from);
 }
