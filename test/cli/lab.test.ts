@@ -5,7 +5,10 @@ import { carryOut } from '../../src/cli/lab-commands.ts';
 import { UserError } from '../../src/core/errors.ts';
 import type { Lab } from '../../src/daemon/lab.ts';
 import { newLab } from '../daemon/new-lab.ts';
+import { cleanUpAfterwards } from '../daemon/when-done.ts';
 import { BIN } from '../e2e/program.ts';
+
+cleanUpAfterwards();
 
 let lab: Lab;
 beforeAll(async () => {

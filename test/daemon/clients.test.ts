@@ -10,6 +10,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { has } from '../e2e/program.ts';
 import { bodyOf, field, messagesIn } from './new-lab.ts';
 import { type DaemonProcess, newRoot, startProcess, until } from './process.ts';
+import { cleanUpAfterwards } from './when-done.ts';
+
+cleanUpAfterwards();
 
 const root = newRoot({ 'etc/aliases': 'postmaster: root\nroot: lee\nteam: lee, dongliang\n' });
 let daemon: DaemonProcess;

@@ -1,25 +1,16 @@
 /**
- * Labs for tests: made in temporary folders, ended and removed when the file is done.
+ * Labs for tests: made in temporary folders, ended and removed when the test is done.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
 import { type Lab, type LabHost, type LabOptions, type LabPlan, startLab } from '../../src/daemon/lab.ts';
+import { whenDone } from './when-done.ts';
 
 export const HERE = 'linux102.example.com';
 /** 25 November 2026, 03:44 UTC. */
 export const START = Date.UTC(2026, 10, 25, 3, 44);
 export const HOUR = 3_600_000;
-
-const open: { lab: Lab; dir: string }[] = [];
-
-afterAll(async () => {
-  for (const { lab, dir } of open.splice(0)) {
-    await lab.stop();
-    rmSync(dir, { recursive: true, force: true });
-  }
-});
 
 export async function newLab(plans?: readonly LabPlan[], parts?: LabOptions['parts']): Promise<Lab> {
   const dir = mkdtempSync(join(tmpdir(), 'tmail-lab-'));
@@ -29,7 +20,10 @@ export async function newLab(plans?: readonly LabPlan[], parts?: LabOptions['par
     ...(plans === undefined ? {} : { plans }),
     ...(parts === undefined ? {} : { parts }),
   });
-  open.push({ lab, dir });
+  whenDone(async () => {
+    await lab.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
   return lab;
 }
 

@@ -1,26 +1,18 @@
 /**
  * The built program as a daemon process on a root folder of its own.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll } from 'vitest';
 import { BIN } from '../e2e/program.ts';
-
-const roots: string[] = [];
-const running = new Set<ChildProcess>();
-
-afterAll(async () => {
-  for (const child of running) child.kill('SIGKILL');
-  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true });
-});
+import { whenDone } from './when-done.ts';
 
 /** A root folder with the tutorial's users, and files of its own. */
 export function newRoot(files: Readonly<Record<string, string>> = {}): string {
   const root = mkdtempSync(join(tmpdir(), 'tmail-root-'));
-  roots.push(root);
+  whenDone(() => rmSync(root, { recursive: true, force: true }));
   const uid = process.geteuid?.() ?? 0;
   const gid = process.getegid?.() ?? 0;
   const users = ['root', 'lee', 'dongliang'];
@@ -55,10 +47,9 @@ export async function startProcess(root: string, options: readonly string[] = []
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH ?? '', TZ: 'UTC', LANG: 'C.UTF-8' },
   });
-  running.add(child);
+  whenDone(() => void child.kill('SIGKILL'));
   const ended = new Promise<number | string | null>((resolve) => {
     child.once('exit', (code, signal) => {
-      running.delete(child);
       resolve(code ?? signal);
     });
   });

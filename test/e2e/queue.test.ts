@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Lab, LabHost } from '../../src/daemon/lab.ts';
 import { post } from '../daemon/client.ts';
 import { HERE, mailbox, newLab } from '../daemon/new-lab.ts';
+import { cleanUpAfterwards } from '../daemon/when-done.ts';
 import { BIN, newHome, type Result } from './program.ts';
 
 const home = newHome();
@@ -28,6 +29,8 @@ interface Row {
   readonly id: string;
   readonly [name: string]: unknown;
 }
+
+cleanUpAfterwards();
 
 let lab: Lab;
 let host: LabHost;
