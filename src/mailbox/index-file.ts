@@ -7,7 +7,8 @@
  *
  * Little-endian: 8 octets magic, u32 version, u32 size of a row, u64 device, u64 inode, f64 size, i64 mtime, i64 ctime
  * (nanoseconds), f64 hash of the head, f64 of the tail, u32 UIDVALIDITY, u32 next UID, u32 rows, u32 CRC-32 of the
- * whole file with this field zero, 40 octets spare; then the rows (rows.ts).
+ * whole file with this field zero, 40 octets spare; then the rows (rows.ts); then the flags of all rows, an octet each, so
+ * that a start need not gather them.
  */
 import { basename, join } from 'node:path';
 import { crc32 } from '../core/crc32.ts';
@@ -18,7 +19,7 @@ import { ROW_SIZE, Rows } from './rows.ts';
 import type { UidState } from './uids.ts';
 
 const MAGIC = 'tmailidx';
-const VERSION = 1;
+const VERSION = 2;
 const HEADER = 128;
 const SUM_AT = 84;
 
@@ -33,7 +34,7 @@ export function indexPath(stateDir: string, canonical: string): string {
 }
 
 export function encodeIndex({ print, rows, uidValidity, uidNext }: IndexFile): Uint8Array {
-  const bytes = new Uint8Array(HEADER + rows.length * ROW_SIZE);
+  const bytes = new Uint8Array(HEADER + rows.length * (ROW_SIZE + 1));
   const view = new DataView(bytes.buffer);
   for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC.charCodeAt(i);
   view.setUint32(8, VERSION, true);
@@ -49,22 +50,24 @@ export function encodeIndex({ print, rows, uidValidity, uidNext }: IndexFile): U
   view.setUint32(76, uidNext, true);
   view.setUint32(80, rows.length, true);
   bytes.set(rows.bytes(), HEADER);
+  bytes.set(rows.allFlags(0), HEADER + rows.length * ROW_SIZE);
   view.setUint32(SUM_AT, crc32(bytes), true);
   return bytes;
 }
 
 /** What the bytes say, or undefined when they are not a whole index. */
 export function decodeIndex(bytes: Uint8Array): IndexFile | undefined {
-  if (bytes.length < HEADER || (bytes.length - HEADER) % ROW_SIZE !== 0 || bytes.byteOffset % 8 !== 0) return undefined;
+  if (bytes.length < HEADER || bytes.byteOffset % 8 !== 0) return undefined;
   for (let i = 0; i < MAGIC.length; i++) if (bytes[i] !== MAGIC.charCodeAt(i)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = view.getUint32(80, true);
   if (view.getUint32(8, true) !== VERSION || view.getUint32(12, true) !== ROW_SIZE) return undefined;
-  if (bytes.length !== HEADER + count * ROW_SIZE) return undefined;
+  if (bytes.length !== HEADER + count * (ROW_SIZE + 1)) return undefined;
   const sum = view.getUint32(SUM_AT, true);
   view.setUint32(SUM_AT, 0, true);
   if (crc32(bytes) !== sum) return undefined;
-  const rows = Rows.over(bytes.subarray(HEADER));
+  const rowsEnd = HEADER + count * ROW_SIZE;
+  const rows = Rows.over(bytes.subarray(HEADER, rowsEnd), bytes.subarray(rowsEnd));
   const size = view.getFloat64(32, true);
   if (!soundRows(rows, size)) return undefined;
   return {

@@ -49,6 +49,8 @@ export class Rows {
   #u32: Uint32Array;
   #u16: Uint16Array;
   #bytes: Uint8Array;
+  /** The flags of all rows, when they were stored beside them and are still true. */
+  #column: Uint8Array | undefined;
 
   constructor(capacity = 64, memory: Uint8Array = new Uint8Array(Math.max(1, capacity) * ROW_SIZE)) {
     const { buffer, byteOffset, length } = memory;
@@ -58,10 +60,12 @@ export class Rows {
     this.#bytes = memory;
   }
 
-  /** Rows that were stored as bytes, in place; their number must be whole and their place a multiple of 8. */
-  static over(bytes: Uint8Array): Rows {
+  /** Rows that were stored as bytes, in place; their number must be whole and their place a multiple of 8. `flags`: what
+   *  `allFlags(0)` gave when they were stored. */
+  static over(bytes: Uint8Array, flags?: Uint8Array): Rows {
     const rows = new Rows(0, bytes);
     rows.length = bytes.length / ROW_SIZE;
+    rows.#column = flags;
     return rows;
   }
 
@@ -71,6 +75,7 @@ export class Rows {
   }
 
   add(): number {
+    this.#column = undefined;
     if ((this.length + 1) * ROW_SIZE > this.#bytes.length) this.#grow(this.length * 2 + 64);
     this.#bytes.fill(0, this.length * ROW_SIZE, (this.length + 1) * ROW_SIZE);
     return this.length++;
@@ -78,6 +83,7 @@ export class Rows {
 
   /** Adds whole rows. */
   append(bytes: Uint8Array): void {
+    this.#column = undefined;
     const at = this.length * ROW_SIZE;
     if (at + bytes.length > this.#bytes.length) this.#grow((this.length + bytes.length / ROW_SIZE) * 2);
     this.#bytes.set(bytes, at);
@@ -121,6 +127,7 @@ export class Rows {
   }
   /** The flags of all rows from `first` on. */
   allFlags(first: number): Uint8Array {
+    if (this.#column?.length === this.length) return this.#column.subarray(first);
     const out = new Uint8Array(this.length - first);
     const u16 = this.#u16;
     for (let i = 0, at = first * U16 + 16; i < out.length; i++, at += U16) out[i] = u16[at] ?? 0;
@@ -159,6 +166,7 @@ export class Rows {
     this.#u32[row * U32 + 7] = uid;
   }
   setFlags(row: number, flags: number): void {
+    this.#column = undefined;
     this.#u16[row * U16 + 16] = flags;
   }
   setBits(row: number, bits: number): void {

@@ -10,7 +10,7 @@ import { leaveMailbox } from './leave.ts';
 import { splitWords } from './parse.ts';
 import { folderPath, mboxPath, type Place, placeOf } from './place.ts';
 import { planQuit } from './quit.ts';
-import { allFlags, Mark, newSession, readState, type Session, takeIn } from './session.ts';
+import { allFlags, countWithout, isUntouched, Mark, newSession, readState, type Session, takeIn } from './session.ts';
 import { isSet, variable } from './settings.ts';
 import { headerRows, runHeaders } from './show.ts';
 import { words } from './words/en.ts';
@@ -31,32 +31,7 @@ export async function openPlace(context: CommandContext, place: Place, readOnly 
 
 /** `"/var/mail/lee": 3 messages 1 new 1 unread`, with what else is to be known. */
 export function describe(session: Session): string {
-  let present = 0;
-  let fresh = 0;
-  let unread = 0;
-  let deleted = 0;
-  const { marks, count } = session;
-  const all = allFlags(session);
-  const { gone, deleted: away } = Mark;
-  const { read, old } = Flag;
-  for (let slot = 0; slot < count; slot++) {
-    const mark = marks[slot] ?? 0;
-    if (mark === 0) {
-      const flags = all[slot] ?? 0;
-      present += 1;
-      if ((flags & read) === 0) {
-        if ((flags & old) === 0) fresh += 1;
-        else unread += 1;
-      }
-      continue;
-    }
-    if ((mark & gone) !== 0) continue;
-    present += 1;
-    if ((mark & away) !== 0) deleted += 1;
-    const state = readState(session, slot);
-    if (state === 'new') fresh += 1;
-    else if (state === 'unread') unread += 1;
-  }
+  const { present, fresh, unread, deleted } = isUntouched(session) ? asStored(session) : asMarked(session);
   const { readOnly } = session.box;
   return words.boxLine(
     visible(session.name),
@@ -66,6 +41,40 @@ export function describe(session: Session): string {
     deleted,
     readOnly === undefined ? '' : visible(readOnly),
   );
+}
+
+interface Counts {
+  readonly present: number;
+  readonly fresh: number;
+  readonly unread: number;
+  readonly deleted: number;
+}
+
+/** Of a session that has done nothing yet. */
+function asStored(session: Session): Counts {
+  const all = allFlags(session).subarray(0, session.count);
+  const { read, old } = Flag;
+  return {
+    present: session.count,
+    fresh: countWithout(all, read | old),
+    unread: countWithout(all, read) - countWithout(all, read | old),
+    deleted: 0,
+  };
+}
+
+function asMarked(session: Session): Counts {
+  const counts = { present: 0, fresh: 0, unread: 0, deleted: 0 };
+  const { marks, count } = session;
+  for (let slot = 0; slot < count; slot++) {
+    const mark = marks[slot] ?? 0;
+    if ((mark & Mark.gone) !== 0) continue;
+    counts.present += 1;
+    if ((mark & Mark.deleted) !== 0) counts.deleted += 1;
+    const state = readState(session, slot);
+    if (state === 'new') counts.fresh += 1;
+    else if (state === 'unread') counts.unread += 1;
+  }
+  return counts;
 }
 
 /** Says what a mailbox just opened has to say: notes of its repair, its line, and the headers. */

@@ -122,6 +122,28 @@ function firstWithout(all: Uint8Array, bits: Flags, count: number): number {
   return first;
 }
 
+/** Occurrences of a value above which one loop over all is quicker than a search for each. */
+const FEW = 1000;
+
+/** How many octets have none of these bits. */
+export function countWithout(all: Uint8Array, bits: Flags): number {
+  let count = 0;
+  for (let value = 0; value < FLAG_VALUES; value++) {
+    if ((value & bits) !== 0) continue;
+    for (let at = all.indexOf(value); at >= 0; at = all.indexOf(value, at + 1)) {
+      count += 1;
+      if (count > FEW) return countOneByOne(all, bits);
+    }
+  }
+  return count;
+}
+
+function countOneByOne(all: Uint8Array, bits: Flags): number {
+  let count = 0;
+  for (let i = 0; i < all.length; i++) if (((all[i] ?? 0) & bits) === 0) count += 1;
+  return count;
+}
+
 /** The session after marks were set and cleared; the old one stays as it is. */
 export function apply(session: Session, changes: readonly MarkChange[], dot = session.dot): Session {
   const marks = session.marks.slice();
