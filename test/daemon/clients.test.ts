@@ -189,6 +189,7 @@ with smtplib.SMTP('127.0.0.1', ${daemon.port}) as server:
       'send-email',
       ...options,
       '--confirm=never',
+      '--suppress-cc=all',
       '--quiet',
       '--from=Ann <ann@away.example>',
       '--to=lee@linux102.example.com',
