@@ -8,7 +8,6 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/temporary.ts'],
-    setupFiles: ['test/cases.ts'],
     pool: 'threads',
     isolate: false,
     testTimeout: 60_000,

@@ -205,7 +205,7 @@ function doveadm(): number | null {
 
 describe('messages that we append while another program deletes', () => {
   // With python this fails now and then on a loaded machine, for a reason that is not known yet: what it says is printed.
-  it.each(Object.entries(READERS))('all arrive: %s', { retry: 2 }, async (...args) => {
+  it.each(Object.entries(READERS))('all arrive: %s', async (...args) => {
     const [, reader, context] = args as unknown as [string, (typeof READERS)[string], TestContext];
     needs(context, ...reader.needs);
     const old = Array.from({ length: 20 }, (_, i) => `old ${i}`);
